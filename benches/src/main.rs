@@ -1,0 +1,3 @@
+//! Measurements of millrun.
+
+fn main() {}

@@ -1,0 +1,1 @@
+//! Everything slow: projections, attach service, venue queries.

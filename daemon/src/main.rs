@@ -1,0 +1,3 @@
+//! Journaled, low-latency order management engine.
+
+fn main() {}

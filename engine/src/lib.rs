@@ -1,0 +1,1 @@
+//! Sans-IO order engine of millrun.

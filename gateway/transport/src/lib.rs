@@ -1,0 +1,1 @@
+//! Sockets, TLS and connection set-up of millrun.

@@ -1,0 +1,1 @@
+//! Memory-mapped append-only journal of millrun.

@@ -1,0 +1,1 @@
+//! Tests of millrun through its public surfaces.

@@ -1,0 +1,1 @@
+//! Prints and follows a millrun journal.

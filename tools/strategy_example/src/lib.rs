@@ -1,0 +1,1 @@
+//! A grid strategy that trades through millrun's rings.

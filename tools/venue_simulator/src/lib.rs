@@ -1,0 +1,1 @@
+//! Wire-true simulator of trading venues.
