@@ -1,1 +1,3 @@
 //! Sans-IO venue protocols of millrun.
+
+pub mod frame;
