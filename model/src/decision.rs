@@ -1,0 +1,259 @@
+//! What the engine decided: everything that changes its state, and nothing that does not.
+//!
+//! State is the fold of decisions: the live engine changes its own state only by applying the
+//! decisions that it records, and recovery applies the same ones again.
+
+use crate::canonical_bytes::{ByteSink, ByteSource, BytesError, CanonicalBytes};
+use crate::identifiers::{ClientOrderId, InstrumentId, RequestId, StrategyId, Text, VenueId};
+use crate::order_change::{ChangeBody, OrderChange};
+use crate::order_event::{OrderEvent, OrderEventKind};
+use crate::price::Price;
+use crate::quantity::Quantity;
+use crate::reject_reason::RejectReason;
+use crate::time::UnixNs;
+use crate::{canonical_enum, canonical_struct};
+
+canonical_struct! {
+    /// A request that we refused. It never touched an order.
+    #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+    pub struct RequestRefused {
+        /// Who asked.
+        pub strategy: StrategyId,
+        /// Number of the event; 0 = not published.
+        pub event_seq: u64,
+        /// The request.
+        pub request_id: RequestId,
+        /// The order that it meant, when there is one.
+        pub client_order_id: Option<ClientOrderId>,
+        /// Why.
+        pub reason: RejectReason,
+        /// The limit that it broke, in the units of that limit; 0 when it broke none.
+        pub limit: i128,
+        /// The value that broke it.
+        pub actual: i128,
+    }
+}
+
+canonical_enum! {
+    /// Where a cancel-all stands.
+    pub enum CancelAllStage {
+        /// Taken; cancels begin at the first order.
+        Started = 1 as "started",
+        /// Goes on at `next_slot` with the next timer.
+        Continued = 2 as "continued",
+        /// Every order has been seen to.
+        Done = 3 as "done",
+    }
+}
+
+canonical_struct! {
+    /// A step of a cancel-all; more orders than one entry may hold are cancelled in several.
+    #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+    pub struct CancelAllStep {
+        /// Whose orders; `None` = everybody's.
+        pub strategy: Option<StrategyId>,
+        /// At which instrument; `None` = all.
+        pub instrument: Option<InstrumentId>,
+        /// The request; 0 = an operator's or the engine's own act.
+        pub request_id: RequestId,
+        /// Number of the event; 0 = not published.
+        pub event_seq: u64,
+        /// Where it stands.
+        pub stage: CancelAllStage,
+        /// The store slot to go on with.
+        pub next_slot: u32,
+    }
+}
+
+canonical_enum! {
+    /// Whether a venue takes new orders.
+    pub enum VenueState {
+        /// Its connection is down.
+        Down = 1 as "DOWN",
+        /// Connected; the engine is comparing its orders with the venue's.
+        Recovering = 2 as "RECOVERING",
+        /// Open.
+        Live = 3 as "LIVE",
+        /// No new orders until a person says so.
+        Halted = 4 as "HALTED",
+    }
+}
+
+canonical_enum! {
+    /// What nobody should have to find out by accident.
+    pub enum AlarmCode {
+        /// A fill after the order's end.
+        LateFill = 1 as "LATE_FILL",
+        /// More filled than ordered.
+        Overfill = 2 as "OVERFILL",
+        /// An order of ours that the journal does not know.
+        AdoptedOrder = 3 as "ADOPTED_ORDER",
+        /// An order that is not ours.
+        ForeignOrder = 4 as "FOREIGN_ORDER",
+        /// A report that contradicts what is proved.
+        Contradiction = 5 as "CONTRADICTION",
+        /// A message that could not be read.
+        Quarantined = 6 as "QUARANTINED",
+        /// A report for an order that left the store.
+        EvictedOrder = 7 as "EVICTED_ORDER",
+        /// A command or fill that asking did not settle.
+        NeedsOperator = 8 as "NEEDS_OPERATOR",
+        /// An order at the venue that one of ours was not expected to have.
+        DuplicateId = 9 as "DUPLICATE_ID",
+        /// The table of executions is full.
+        ExecutionsFull = 10 as "EXECUTIONS_FULL",
+    }
+}
+
+canonical_enum! {
+    /// Why a report changed nothing.
+    pub enum IgnoredReason {
+        /// Known already.
+        Duplicate = 1 as "duplicate",
+        /// Older than what is known.
+        Stale = 2 as "stale",
+        /// About a command that is over.
+        NoSuchCommand = 3 as "no_such_command",
+        /// About an order that is not ours.
+        Foreign = 4 as "foreign",
+    }
+}
+
+/// One thing that the engine decided.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Decision {
+    /// An order changed.
+    Order(OrderChange),
+    /// A request was refused.
+    Refused(RequestRefused),
+    /// A cancel-all moved on.
+    CancelAll(CancelAllStep),
+    /// A venue changed.
+    Venue {
+        /// Which.
+        venue: VenueId,
+        /// What it is now.
+        state: VenueState,
+    },
+    /// A sweep over a venue's open orders begins.
+    SweepStarted {
+        /// Which venue.
+        venue: VenueId,
+        /// Which sweep.
+        sweep_no: u32,
+    },
+    /// A sweep ended; orders that it lacked are asked about one by one.
+    SweepEnded {
+        /// Which venue.
+        venue: VenueId,
+        /// Which sweep.
+        sweep_no: u32,
+        /// Whether it proved anything.
+        complete: bool,
+    },
+    /// A strategy may or may not send requests.
+    Strategy {
+        /// Which.
+        strategy: StrategyId,
+        /// The attachment's number.
+        generation: u64,
+        /// True when attached.
+        attached: bool,
+        /// Number of the next event.
+        next_event_seq: u64,
+    },
+    /// A person should know.
+    Alarm {
+        /// What.
+        code: AlarmCode,
+        /// About which order; 0 = none.
+        client_order_id: u64,
+    },
+    /// A report changed nothing.
+    Ignored(IgnoredReason),
+    /// An ended order left the store.
+    Evicted {
+        /// Which.
+        client_order_id: ClientOrderId,
+    },
+    /// The operator's switch for new requests.
+    Intake {
+        /// True while requests are taken.
+        open: bool,
+    },
+    /// A run of requests was refused for lack of room.
+    RunRefused {
+        /// Who asked.
+        strategy: StrategyId,
+        /// Number of the event.
+        event_seq: u64,
+        /// First request of the run.
+        first: RequestId,
+        /// How many.
+        count: u64,
+        /// Why.
+        reason: RejectReason,
+    },
+}
+
+impl Decision {
+    /// The event for a strategy that the decision is published as, with the strategy.
+    pub fn event(&self) -> Option<(StrategyId, OrderEvent)> {
+        match self {
+            Self::Order(change) => change.event().map(|event| (change.strategy, event)),
+            Self::Refused(refused) if refused.event_seq != 0 => {
+                let mut event = bare_event(OrderEventKind::RequestRefused, refused.event_seq);
+                event.client_order_id = refused.client_order_id;
+                event.request_id = refused.request_id;
+                event.reason = Some(refused.reason);
+                Some((refused.strategy, event))
+            }
+            Self::CancelAll(step) if step.event_seq != 0 => {
+                let mut event = bare_event(OrderEventKind::CancelAllAccepted, step.event_seq);
+                event.request_id = step.request_id;
+                step.strategy.map(|strategy| (strategy, event))
+            }
+            Self::RunRefused {
+                strategy,
+                event_seq,
+                first,
+                count,
+                reason,
+            } => {
+                let mut event = bare_event(OrderEventKind::RequestsRefused, *event_seq);
+                event.request_id = *first;
+                event.reason = Some(*reason);
+                event.order_quantity =
+                    Quantity::from_units(i64::try_from(*count).unwrap_or(i64::MAX));
+                Some((*strategy, event))
+            }
+            _ => None,
+        }
+    }
+}
+
+/// An event about no order.
+fn bare_event(kind: OrderEventKind, event_seq: u64) -> OrderEvent {
+    OrderEvent {
+        event_seq,
+        kind,
+        status: None,
+        side: None,
+        reason: None,
+        unknown: false,
+        client_order_id: None,
+        request_id: RequestId(0),
+        instrument: InstrumentId(0),
+        venue_code: 0,
+        order_quantity: Quantity::ZERO,
+        limit_price: Price::ZERO,
+        cum_quantity: Quantity::ZERO,
+        last_quantity: Quantity::ZERO,
+        last_price: Price::ZERO,
+        fee_units: 0,
+        venue_time: UnixNs(0),
+        text: Text::EMPTY,
+    }
+}
+
+mod bytes;
