@@ -7,6 +7,7 @@ use clap::ArgMatches;
 
 use crate::repository::Repository;
 use crate::step::{Steps, Verdict};
+use crate::tidy;
 use crate::verb::{Summary, Verb};
 
 /// The row of the table of verbs.
@@ -42,6 +43,7 @@ pub(crate) fn add_steps(repository: &Repository, steps: &mut Steps) {
     ];
     let mut linted = cargo(repository, &lints);
     steps.run("clippy", || Verdict::of_command(&mut linted));
+    steps.run("tidy", || tidy::verdict(repository));
 }
 
 /// A cargo process at the root of the repository.

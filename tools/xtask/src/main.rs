@@ -6,12 +6,15 @@
 #![forbid(unsafe_code)]
 
 mod check;
+mod coverage;
 mod loom;
 mod miri;
 mod repository;
+mod rust_source;
 mod step;
 mod suites;
 mod test;
+mod tidy;
 mod verb;
 
 use std::process::ExitCode;
@@ -22,7 +25,14 @@ use crate::repository::Repository;
 use crate::verb::Verb;
 
 /// Every verb, in the order `--help` shows them. A new verb is one file and one row here.
-const VERBS: &[Verb] = &[check::VERB, test::VERB, loom::VERB, miri::VERB];
+const VERBS: &[Verb] = &[
+    check::VERB,
+    test::VERB,
+    tidy::VERB,
+    coverage::VERB,
+    loom::VERB,
+    miri::VERB,
+];
 
 fn main() -> ExitCode {
     let matches = command_line().get_matches();

@@ -48,8 +48,6 @@ pub(crate) struct Package {
 pub(crate) struct Dependency {
     /// The package's own name, not the name it is renamed to.
     pub(crate) name: String,
-    /// `None` for a normal one, else `dev` or `build`.
-    pub(crate) kind: Option<String>,
     /// Set when it is one of ours.
     pub(crate) path: Option<PathBuf>,
 }
@@ -181,6 +179,15 @@ impl Repository {
             }
         }
         Ok(files)
+    }
+}
+
+impl Target {
+    /// Whether it is a library or a binary, and not a test, bench or example.
+    pub(crate) fn is_shipped(&self) -> bool {
+        self.kind
+            .iter()
+            .any(|kind| matches!(kind.as_str(), "lib" | "cdylib" | "staticlib" | "bin"))
     }
 }
 
