@@ -5,12 +5,12 @@
 
 use crate::canonical_bytes::{ByteSink, ByteSource, BytesError, CanonicalBytes};
 use crate::identifiers::{ClientOrderId, InstrumentId, RequestId, StrategyId, Text, VenueId};
-use crate::order_change::{ChangeBody, OrderChange};
+use crate::order_change::{OrderChange, UnknownCause};
 use crate::order_event::{OrderEvent, OrderEventKind};
 use crate::price::Price;
 use crate::quantity::Quantity;
 use crate::reject_reason::RejectReason;
-use crate::time::UnixNs;
+use crate::time::{MonotonicNs, UnixNs};
 use crate::{canonical_enum, canonical_struct};
 
 canonical_struct! {
@@ -34,35 +34,32 @@ canonical_struct! {
     }
 }
 
-canonical_enum! {
-    /// Where a cancel-all stands.
-    pub enum CancelAllStage {
-        /// Taken; cancels begin at the first order.
-        Started = 1 as "started",
-        /// Goes on at `next_slot` with the next timer.
-        Continued = 2 as "continued",
-        /// Every order has been seen to.
-        Done = 3 as "done",
-    }
-}
-
-canonical_struct! {
-    /// A step of a cancel-all; more orders than one entry may hold are cancelled in several.
-    #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-    pub struct CancelAllStep {
+/// An act over more orders than one entry may hold; it goes on by timers due at once.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum WideTask {
+    /// Every command in flight at a venue becomes Unknown.
+    MarkUnknown {
+        /// Where.
+        venue: VenueId,
+        /// Why.
+        cause: UnknownCause,
+    },
+    /// Every open order that a complete sweep did not show is asked about.
+    AskUnseen {
+        /// Where.
+        venue: VenueId,
+        /// Which sweep.
+        sweep_no: u32,
+        /// Journal sequence when the sweep left; younger news of an order beats it.
+        asked_at_seq: u64,
+    },
+    /// Every open order in the scope is cancelled.
+    CancelAll {
         /// Whose orders; `None` = everybody's.
-        pub strategy: Option<StrategyId>,
+        strategy: Option<StrategyId>,
         /// At which instrument; `None` = all.
-        pub instrument: Option<InstrumentId>,
-        /// The request; 0 = an operator's or the engine's own act.
-        pub request_id: RequestId,
-        /// Number of the event; 0 = not published.
-        pub event_seq: u64,
-        /// Where it stands.
-        pub stage: CancelAllStage,
-        /// The store slot to go on with.
-        pub next_slot: u32,
-    }
+        instrument: Option<InstrumentId>,
+    },
 }
 
 canonical_enum! {
@@ -126,8 +123,31 @@ pub enum Decision {
     Order(OrderChange),
     /// A request was refused.
     Refused(RequestRefused),
-    /// A cancel-all moved on.
-    CancelAll(CancelAllStep),
+    /// A strategy's cancel-all was taken.
+    CancelAllAccepted {
+        /// Whose.
+        strategy: StrategyId,
+        /// Number of the event.
+        event_seq: u64,
+        /// The request.
+        request_id: RequestId,
+    },
+    /// An act over many orders begins, at slot zero and at once.
+    TaskStarted {
+        /// Which act.
+        task: WideTask,
+    },
+    /// The oldest act has moved on.
+    TaskMoved {
+        /// The store slot to go on with.
+        next_slot: u32,
+        /// Not before this moment (the venue's cancel budget).
+        due_at: MonotonicNs,
+        /// An order had to be passed over: another pass must follow.
+        passed_over: bool,
+    },
+    /// The oldest act is over.
+    TaskDone,
     /// A venue changed.
     Venue {
         /// Which.
@@ -208,10 +228,14 @@ impl Decision {
                 event.reason = Some(refused.reason);
                 Some((refused.strategy, event))
             }
-            Self::CancelAll(step) if step.event_seq != 0 => {
-                let mut event = bare_event(OrderEventKind::CancelAllAccepted, step.event_seq);
-                event.request_id = step.request_id;
-                step.strategy.map(|strategy| (strategy, event))
+            Self::CancelAllAccepted {
+                strategy,
+                event_seq,
+                request_id,
+            } => {
+                let mut event = bare_event(OrderEventKind::CancelAllAccepted, *event_seq);
+                event.request_id = *request_id;
+                Some((*strategy, event))
             }
             Self::RunRefused {
                 strategy,

@@ -171,7 +171,8 @@ pub struct OrderChange {
     pub event_seq: u64,
     /// The order.
     pub client_order_id: ClientOrderId,
-    /// The request that it came from.
+    /// The request that the change is about: the order's own, or the cancel's or replace's. 0 = the
+    /// engine's own act.
     pub request_id: RequestId,
     /// What is traded.
     pub instrument: InstrumentId,

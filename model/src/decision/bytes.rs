@@ -1,6 +1,7 @@
 //! Decisions <-> canonical bytes. The tags never change meaning; a new variant takes a new tag.
 
 use super::*;
+use crate::order_change::ChangeBody;
 
 /// Writes tagged enums with named fields: one line per variant instead of two hand-kept matches.
 macro_rules! tagged_bytes {
@@ -56,10 +57,16 @@ tagged_bytes!(ChangeBody {
     18 => Stated { request_id },
 });
 
+tagged_bytes!(WideTask {
+    1 => MarkUnknown { venue, cause },
+    2 => AskUnseen { venue, sweep_no, asked_at_seq },
+    3 => CancelAll { strategy, instrument },
+});
+
 tagged_bytes!(Decision {
     1 => Order(change),
     2 => Refused(refused),
-    3 => CancelAll(step),
+    3 => CancelAllAccepted { strategy, event_seq, request_id },
     4 => Venue { venue, state },
     5 => SweepStarted { venue, sweep_no },
     6 => SweepEnded { venue, sweep_no, complete },
@@ -69,6 +76,9 @@ tagged_bytes!(Decision {
     10 => Evicted { client_order_id },
     11 => Intake { open },
     12 => RunRefused { strategy, event_seq, first, count, reason },
+    13 => TaskStarted { task },
+    14 => TaskMoved { next_slot, due_at, passed_over },
+    15 => TaskDone,
 });
 
 impl CanonicalBytes for OrderChange {
