@@ -93,7 +93,27 @@ pub(super) fn load_payload(words: &[AtomicU64], first_word: usize) -> SlotPayloa
     let slot = &words[first_word..first_word + PAYLOAD_WORDS];
     let mut payload = [0; PAYLOAD_WORDS];
     for (value, word) in payload.iter_mut().zip(slot) {
-        *value = word.load(Ordering::Relaxed);
+        *value = load_payload_word(word);
     }
     payload
+}
+
+#[cfg(not(loom))]
+#[inline]
+fn load_payload_word(word: &AtomicU64) -> u64 {
+    word.load(Ordering::Relaxed)
+}
+
+/// Loom cannot let a load see a later store, so a relaxed load would hide a slot that is given
+/// back too early. The unsynchronised load makes it report every store that is not ordered before
+/// or after this read.
+#[cfg(loom)]
+#[expect(
+    unsafe_code,
+    reason = "loom marks the load that checks for races as unsafe"
+)]
+fn load_payload_word(word: &AtomicU64) -> u64 {
+    // SAFETY: under loom this is a checked access of loom's own cell: a race is its report, not
+    // undefined behaviour.
+    unsafe { word.unsync_load() }
 }
