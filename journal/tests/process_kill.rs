@@ -1,0 +1,3 @@
+//! Real processes, killed for real.
+
+fn main() {}
