@@ -9,7 +9,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result, bail};
 use serde::Deserialize;
 
 /// Folders that hold what tools made, not what people wrote. Used only where git cannot be asked.
@@ -64,25 +64,19 @@ pub(crate) struct Target {
 }
 
 impl Repository {
-    /// Finds the root above this package's manifest, wherever the caller stands.
+    /// Finds the root above the manifest that cargo runs us for, wherever the caller stands.
     ///
     /// # Errors
-    /// If there is no workspace `Cargo.toml` where this binary was built from.
+    /// If no folder above it has a workspace's `Cargo.toml`.
     pub(crate) fn find() -> Result<Self> {
         let manifest = std::env::var_os("CARGO_MANIFEST_DIR")
             .map_or_else(|| PathBuf::from(env!("CARGO_MANIFEST_DIR")), PathBuf::from);
-        let root = manifest
-            .ancestors()
-            .nth(2)
-            .context("xtask lies two folders below the root")?;
-        let workspace = root.join("Cargo.toml");
-        let text = fs::read_to_string(&workspace)
-            .with_context(|| format!("reading {}", workspace.display()))?;
-        ensure!(
-            text.contains("[workspace]"),
-            "{} is no workspace",
-            workspace.display()
-        );
+        let is_root = |folder: &&Path| {
+            let manifest = fs::read_to_string(folder.join("Cargo.toml"));
+            manifest.is_ok_and(|text| text.lines().any(|line| line.trim() == "[workspace]"))
+        };
+        let root = manifest.ancestors().find(is_root);
+        let root = root.with_context(|| format!("no workspace above {}", manifest.display()))?;
         Ok(Self {
             root: root.to_path_buf(),
         })
