@@ -126,6 +126,8 @@ pub enum ChangeBody {
     Replaced {
         /// Our command; 0 = the venue's own act.
         command_seq: u16,
+        /// The venue's clock.
+        venue_time: UnixNs,
     },
     /// The venue ended it, but executions are missing: it stays open until they are booked.
     EndHeld {
@@ -155,6 +157,10 @@ pub enum ChangeBody {
     },
     /// The last asking answered everything that was open about it.
     AskSettled,
+    /// The last asking was answered whole, and something is still open.
+    AskedInVain,
+    /// A complete sweep over the venue's open orders did not show it.
+    Unseen,
     /// It was shown to its strategy again.
     Stated {
         /// The query.
@@ -240,7 +246,9 @@ impl OrderChange {
             | ChangeBody::EndHeld { .. }
             | ChangeBody::Asked { .. }
             | ChangeBody::AbsenceNoted { .. }
-            | ChangeBody::AskSettled => None,
+            | ChangeBody::AskSettled
+            | ChangeBody::AskedInVain
+            | ChangeBody::Unseen => None,
         }
     }
 

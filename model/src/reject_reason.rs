@@ -75,5 +75,11 @@ canonical_enum! {
         NotTaken = 34 as "NOT_TAKEN",
         /// A commanded change that changes nothing.
         NothingToChange = 35 as "NOTHING_TO_CHANGE",
+        /// The worst-case position would pass `risk.max_long` or `risk.max_short`.
+        RiskPosition = 36 as "RISK_POSITION",
+        /// Above `risk.max_orders_per_s` of the strategy.
+        RiskOrderRate = 37 as "RISK_ORDER_RATE",
+        /// The table of executions has no room for what a new order could bring.
+        ExecutionsFull = 38 as "EXECUTIONS_FULL",
     }
 }

@@ -48,13 +48,15 @@ tagged_bytes!(ChangeBody {
     9 => NeedsOperator { command_seq },
     10 => Executed { fill, late, overfill },
     11 => FillsMissing { venue_cum_quantity },
-    12 => Replaced { command_seq },
+    12 => Replaced { command_seq, venue_time },
     13 => EndHeld { status, end_code },
     14 => Ended { end_code, venue_time },
     15 => Asked { ask_no, venue_order_id },
     16 => AbsenceNoted { source },
     17 => AskSettled,
     18 => Stated { request_id },
+    19 => AskedInVain,
+    20 => Unseen,
 });
 
 tagged_bytes!(WideTask {

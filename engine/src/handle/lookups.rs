@@ -1,0 +1,205 @@
+//! What queries proved: orders and fills that were there, orders that were not, and what follows.
+
+use crate::engine::Pass;
+use crate::order::{Certainty, Order, PendingCommand};
+use model::decision::{AlarmCode, IgnoredReason, VenueState, WideTask};
+use model::identifiers::VenueMessage;
+use model::input::Input;
+use model::order_change::{ChangeBody, CommandOutcome};
+use model::recon_fact::{FillSeen, LookupEnded, OrderAbsent, SweepEnded};
+use model::{CommandKind, Decision, ReconFact, UnixNs};
+
+impl Pass<'_> {
+    pub(crate) fn recon_fact(&mut self, input: &Input<'_>, fact: &ReconFact) {
+        self.state.apply_input(self.moment, input);
+        match fact {
+            ReconFact::OrderSeen(seen) => self.order_update(&seen.update),
+            ReconFact::FillSeen(seen) => self.fill_seen(seen),
+            ReconFact::OrderAbsent(absent) => self.order_absent(absent),
+            ReconFact::SweepEnded(ended) => self.sweep_ended(ended),
+            ReconFact::LookupEnded(ended) => self.lookup_ended(ended),
+        }
+    }
+
+    fn fill_seen(&mut self, seen: &FillSeen) {
+        let found = self
+            .state
+            .find_order(seen.client_order_id, &seen.venue_order_id);
+        let order = found.and_then(|id| self.state.orders.get(id)).copied();
+        if let Some(order) = order {
+            self.book(&order, &seen.fill, None);
+            return;
+        }
+        let tag = self.state.config.instance_tag.get();
+        match seen.client_order_id.filter(|id| id.tag() == tag) {
+            Some(id) => self.alarm(AlarmCode::EvictedOrder, Some(id)),
+            None => self.emit(Decision::Ignored(IgnoredReason::Foreign)),
+        }
+    }
+
+    /// Absence counts only after the command's own window and the settling time, and only when
+    /// nothing newer was heard of the order since the question left.
+    fn order_absent(&mut self, absent: &OrderAbsent) {
+        let Some(order) = self.state.orders.get(absent.client_order_id).copied() else {
+            return self.emit(Decision::Ignored(IgnoredReason::Foreign));
+        };
+        let stale = absent.asked_at_seq < order.news_sequence;
+        if stale || absent.answered_at < self.proof_from(&order) {
+            return self.emit(Decision::Ignored(IgnoredReason::Stale));
+        }
+        let change = Self::change(
+            &order,
+            ChangeBody::AbsenceNoted {
+                source: absent.source,
+            },
+        );
+        self.emit_change(&order, change);
+    }
+
+    /// The first moment at which a list that lacks the order proves something.
+    fn proof_from(&self, order: &Order) -> UnixNs {
+        let settle_ns = self
+            .state
+            .venue_of(order.instrument)
+            .and_then(|venue| self.state.venue_policy(venue))
+            .map_or(u64::MAX, |policy| policy.settle_ns);
+        let last = order
+            .pending
+            .iter()
+            .flatten()
+            .map(|command| command.valid_until)
+            .max();
+        last.unwrap_or_default().after_ns(settle_ns)
+    }
+
+    fn sweep_ended(&mut self, ended: &SweepEnded) {
+        let Some(status) = self.state.venues.get(usize::from(ended.venue.0)) else {
+            return;
+        };
+        if status.sweep_no != ended.sweep_no || status.state == VenueState::Down {
+            return self.emit(Decision::Ignored(IgnoredReason::Stale));
+        }
+        let recovering = status.state == VenueState::Recovering;
+        let SweepEnded {
+            venue,
+            sweep_no,
+            complete,
+            asked_at_seq,
+        } = *ended;
+        self.emit(Decision::SweepEnded {
+            venue,
+            sweep_no,
+            complete,
+        });
+        if !complete {
+            return;
+        }
+        self.start_task(WideTask::AskUnseen {
+            venue,
+            sweep_no,
+            asked_at_seq,
+        });
+        if recovering {
+            self.emit(Decision::Venue {
+                venue,
+                state: VenueState::Live,
+            });
+        }
+    }
+
+    /// The answers to one asking are all in: settle what they settle.
+    fn lookup_ended(&mut self, ended: &LookupEnded) {
+        let Some(order) = self.state.orders.get(ended.client_order_id).copied() else {
+            return self.emit(Decision::Ignored(IgnoredReason::Foreign));
+        };
+        if order.asks != ended.ask_no || order.status.is_terminal() {
+            return self.emit(Decision::Ignored(IgnoredReason::Stale));
+        }
+        if !ended.complete {
+            return self.emit(Decision::Ignored(IgnoredReason::Stale));
+        }
+        for command in order.pending {
+            let current = self.state.orders.get(order.client_order_id).copied();
+            if let (Some(command), Some(order)) = (command, current) {
+                self.settle_command(&order, &command, ended.asked_at_seq);
+            }
+        }
+        let Some(order) = self.state.orders.get(ended.client_order_id).copied() else {
+            return;
+        };
+        if order.status.is_terminal() {
+            return;
+        }
+        let unknown = order
+            .pending
+            .iter()
+            .flatten()
+            .any(|c| c.certainty == Certainty::Unknown);
+        // A resting order that was shown is not missing, whatever a sweep failed to list.
+        let body = if unknown || order.fills_missing() || order.seen_resting.is_none() {
+            ChangeBody::AskedInVain
+        } else {
+            ChangeBody::AskSettled
+        };
+        let change = Self::change(&order, body);
+        self.emit_change(&order, change);
+    }
+
+    fn settle_command(&mut self, order: &Order, command: &PendingCommand, asked_at_seq: u64) {
+        if command.certainty != Certainty::Unknown || order.status.is_terminal() {
+            return;
+        }
+        let nothing = VenueMessage::EMPTY;
+        match command.command {
+            CommandKind::New => {
+                // An order whose executions are known to exist did arrive, whatever the lists say.
+                if order.is_absent_everywhere() && !order.fills_missing() {
+                    let outcome = CommandOutcome::NeverArrived;
+                    self.end_command(order, command, outcome, 0, nothing);
+                }
+            }
+            CommandKind::Cancel => {
+                let fresh = asked_at_seq >= order.news_sequence;
+                if order.seen_resting.is_some() && fresh && self.is_past(command) {
+                    self.end_command(order, command, CommandOutcome::NoEffect, 0, nothing);
+                }
+            }
+            CommandKind::Replace => self.settle_replace(order, command),
+        }
+    }
+
+    fn settle_replace(&mut self, order: &Order, command: &PendingCommand) {
+        let Some((order_quantity, limit_price)) = order.seen_resting else {
+            return;
+        };
+        if (order_quantity, limit_price) == (command.order_quantity, command.limit_price) {
+            let command_seq = command.command_seq;
+            let venue_time = order.terms_time;
+            let mut change = Self::change(
+                order,
+                ChangeBody::Replaced {
+                    command_seq,
+                    venue_time,
+                },
+            );
+            change.request_id = command.request_id;
+            change.order_quantity = order_quantity;
+            change.limit_price = limit_price;
+            self.emit_change(order, change);
+        } else if self.is_past(command) {
+            let outcome = CommandOutcome::NoEffect;
+            self.end_command(order, command, outcome, 0, VenueMessage::EMPTY);
+        }
+    }
+
+    /// True when the venue cannot act on the command any more and has settled.
+    fn is_past(&self, command: &PendingCommand) -> bool {
+        let policies = &self.state.config.venues;
+        let settle_ns = policies
+            .iter()
+            .map(|policy| policy.settle_ns)
+            .max()
+            .unwrap_or(u64::MAX);
+        self.state.unix_at(self.moment.now) >= command.valid_until.after_ns(settle_ns)
+    }
+}

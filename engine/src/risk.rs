@@ -1,0 +1,5 @@
+//! Checks before the wire: data in, verdict out. A check that cannot be made refuses.
+
+pub mod check;
+pub mod exposure;
+pub mod message_rate;

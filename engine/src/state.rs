@@ -1,0 +1,487 @@
+//! Everything that the engine knows. Changed in one way only: facts of inputs and decisions applied.
+//!
+//! The live engine and recovery run the same two functions (`apply_input`, `apply`), so what a
+//! journal folds to is what the live engine was. Nothing in here decides.
+
+mod apply_change;
+mod deadlines;
+mod strategy;
+
+pub use deadlines::{DeadlineKey, Deadlines};
+pub use strategy::{Answer, RequestNovelty, StrategyState};
+
+use crate::engine::Moment;
+use crate::order::{ExecutionTable, OrderStore};
+use crate::risk::exposure::Exposure;
+use crate::risk::message_rate::MessageRate;
+use model::decision::{VenueState, WideTask};
+use model::engine_config::{RateScope, VenuePolicy};
+use model::input::{Input, LinkState};
+use model::{
+    BootEpoch, ClientOrderId, CommandKind, Decision, EngineConfig, InstrumentId, LinkId,
+    MonotonicNs, ReconFact, UnixNs, UtcAnchor, VenueId,
+};
+use std::collections::VecDeque;
+
+/// Most acts over many orders that wait at once.
+pub const TASKS_MAX: usize = 64;
+
+/// What is known of one venue.
+#[derive(Debug, Clone)]
+pub struct VenueStatus {
+    /// Whether it takes new orders.
+    pub state: VenueState,
+    /// The connection that is up.
+    pub link: Option<LinkId>,
+    /// Sweeps so far.
+    pub sweep_no: u32,
+    /// When the next sweep is due.
+    pub sweep_due: MonotonicNs,
+}
+
+/// An act over many orders, under way.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct TaskProgress {
+    /// Which act.
+    pub task: WideTask,
+    /// The slot to go on with.
+    pub next_slot: u32,
+    /// Not before this moment.
+    pub due_at: MonotonicNs,
+    /// An order of this pass had to be passed over.
+    pub passed_over: bool,
+}
+
+/// The engine's whole state.
+#[derive(Debug)]
+pub struct State {
+    /// The configuration in force.
+    pub config: EngineConfig,
+    /// The run; `None` before the first RecoveryStarted.
+    pub epoch: Option<BootEpoch>,
+    /// The clocks' pair.
+    pub anchor: UtcAnchor,
+    /// The sequence that the next new order tries first.
+    pub next_order_sequence: u32,
+    /// Number of the next command.
+    pub next_intent_seq: u64,
+    /// Every order.
+    pub orders: OrderStore,
+    /// Every booked execution of them.
+    pub executions: ExecutionTable,
+    /// By instrument.
+    pub exposures: Vec<Exposure>,
+    /// By strategy.
+    pub strategies: Vec<StrategyState>,
+    /// By venue.
+    pub venues: Vec<VenueStatus>,
+    /// By venue, rule and instrument.
+    pub(crate) rates: Vec<VenueRates>,
+    /// False while an operator or a stop keeps new requests out.
+    pub intake_open: bool,
+    /// Acts over many orders, oldest first.
+    pub tasks: VecDeque<TaskProgress>,
+    /// What is due when.
+    pub(crate) deadlines: Deadlines,
+}
+
+/// The message rates of one venue, each over its scope.
+#[derive(Debug)]
+pub(crate) struct VenueRates {
+    /// By rule, then by instrument (or one for the account).
+    by_rule: Vec<Vec<MessageRate>>,
+}
+
+impl VenueRates {
+    fn new(policy: &VenuePolicy, instruments: usize) -> Self {
+        let by_rule = policy.rates.iter().map(|rule| {
+            let count = match rule.scope {
+                RateScope::Instrument => instruments,
+                RateScope::Account => 1,
+            };
+            vec![MessageRate::new(rule.messages, rule.window_ns); count]
+        });
+        Self {
+            by_rule: by_rule.collect(),
+        }
+    }
+}
+
+impl State {
+    /// An empty state under a configuration.
+    pub fn new(config: &EngineConfig) -> Self {
+        let instruments = config.instruments.len();
+        let venue = |_: &VenuePolicy| VenueStatus {
+            state: VenueState::Down,
+            link: None,
+            sweep_no: 0,
+            sweep_due: MonotonicNs::NEVER,
+        };
+        Self {
+            epoch: None,
+            anchor: UtcAnchor::default(),
+            next_order_sequence: 1,
+            next_intent_seq: 1,
+            orders: OrderStore::with_capacity(config.order_capacity),
+            executions: ExecutionTable::with_capacity(config.execution_capacity),
+            exposures: vec![Exposure::default(); instruments],
+            strategies: config
+                .strategies
+                .iter()
+                .map(|policy| StrategyState::new(config.answer_window, policy.orders_per_s_max))
+                .collect(),
+            venues: config.venues.iter().map(venue).collect(),
+            rates: config
+                .venues
+                .iter()
+                .map(|policy| VenueRates::new(policy, instruments))
+                .collect(),
+            intake_open: true,
+            tasks: VecDeque::with_capacity(TASKS_MAX),
+            deadlines: Deadlines::with_capacity(config.order_capacity),
+            config: config.clone(),
+        }
+    }
+
+    /// The UTC moment of `now`.
+    pub fn unix_at(&self, now: MonotonicNs) -> UnixNs {
+        self.anchor.unix_at(now)
+    }
+
+    /// The policy of an instrument's venue.
+    pub fn venue_of(&self, instrument: InstrumentId) -> Option<VenueId> {
+        self.config
+            .instruments
+            .get(place(instrument.0))
+            .map(|policy| policy.instrument.venue)
+    }
+
+    /// A venue's policy.
+    pub fn venue_policy(&self, venue: VenueId) -> Option<&VenuePolicy> {
+        self.config.venues.get(usize::from(venue.0))
+    }
+
+    /// The first moment at which the venue's rates let one more command go.
+    pub fn command_free_at(
+        &self,
+        instrument: InstrumentId,
+        command: CommandKind,
+        now: MonotonicNs,
+    ) -> MonotonicNs {
+        let Some(venue) = self.venue_of(instrument) else {
+            return MonotonicNs::NEVER;
+        };
+        let mut free_at = now;
+        self.each_rate(venue, instrument, command, |rate| {
+            free_at = free_at.max(rate.free_at(now))
+        });
+        free_at
+    }
+
+    fn each_rate(
+        &self,
+        venue: VenueId,
+        instrument: InstrumentId,
+        command: CommandKind,
+        mut visit: impl FnMut(&MessageRate),
+    ) {
+        let venue = usize::from(venue.0);
+        let (Some(policy), Some(rates)) = (self.config.venues.get(venue), self.rates.get(venue))
+        else {
+            return;
+        };
+        for (rule, rates) in policy.rates.iter().zip(&rates.by_rule) {
+            let at = match rule.scope {
+                RateScope::Instrument => place(instrument.0),
+                RateScope::Account => 0,
+            };
+            if let Some(rate) = rates.get(at).filter(|_| rule.counts(command)) {
+                visit(rate);
+            }
+        }
+    }
+
+    fn count_command(&mut self, instrument: InstrumentId, command: CommandKind, now: MonotonicNs) {
+        let Some(venue) = self.venue_of(instrument).map(|venue| usize::from(venue.0)) else {
+            return;
+        };
+        let (Some(policy), Some(rates)) =
+            (self.config.venues.get(venue), self.rates.get_mut(venue))
+        else {
+            return;
+        };
+        for (rule, rates) in policy.rates.iter().zip(&mut rates.by_rule) {
+            let at = match rule.scope {
+                RateScope::Instrument => place(instrument.0),
+                RateScope::Account => 0,
+            };
+            if let Some(rate) = rates.get_mut(at).filter(|_| rule.counts(command)) {
+                rate.count(now);
+            }
+        }
+    }
+
+    /// Applies what an input says by itself, before anything is decided on it.
+    pub(crate) fn apply_input(&mut self, moment: Moment, input: &Input<'_>) {
+        match input {
+            Input::Request(request) => {
+                if let Some(strategy) = self.strategies.get_mut(usize::from(request.strategy.0)) {
+                    strategy.note_request(request);
+                }
+            }
+            Input::LinkChanged(change) => {
+                if let Some(venue) = self.venues.get_mut(usize::from(change.venue.0)) {
+                    match change.state {
+                        LinkState::Up => venue.link = Some(change.link),
+                        LinkState::Down if venue.link == Some(change.link) => venue.link = None,
+                        LinkState::Down => {}
+                    }
+                }
+            }
+            Input::InstrumentApplied(instrument) => {
+                if let Some(policy) = self.config.instruments.get_mut(place(instrument.id.0)) {
+                    policy.instrument = *instrument;
+                }
+            }
+            Input::UtcAnchor(anchor) => self.anchor = *anchor,
+            Input::RecoveryStarted(started) => {
+                self.epoch = Some(started.epoch);
+                self.anchor = started.anchor;
+                self.next_order_sequence = 1;
+                self.begin_run(moment.now);
+            }
+            Input::ReconFact(fact) => self.apply_fact(fact),
+            Input::VenueFrame { .. }
+            | Input::Timer
+            | Input::Control(_)
+            // The first configuration made this state; a change of a running one comes later.
+            | Input::ConfigApplied(_)
+            | Input::StrategyAttached { .. }
+            | Input::StrategyLost { .. }
+            | Input::RoomRefused(_)
+            | Input::NotSent { .. } => {}
+        }
+    }
+
+    /// A query showed an order: remember by which sweep and in which terms.
+    fn apply_fact(&mut self, fact: &ReconFact) {
+        let ReconFact::OrderSeen(seen) = fact else {
+            return;
+        };
+        let update = &seen.update;
+        let Some(id) = self.find_order(update.client_order_id, &update.venue_order_id) else {
+            return;
+        };
+        let venue = self.venue_of(update.instrument);
+        let sweep_no = venue
+            .and_then(|venue| self.venues.get(usize::from(venue.0)))
+            .map_or(0, |venue| venue.sweep_no);
+        if let Some(order) = self.orders.get_mut(id) {
+            order.seen_in_sweep = sweep_no;
+            if !ends(update.state) {
+                order.seen_resting = Some((update.order_quantity, update.limit_price));
+            }
+        }
+    }
+
+    /// The order that a report means: by our id, else by the venue's.
+    pub fn find_order(
+        &self,
+        client_order_id: Option<ClientOrderId>,
+        venue_order_id: &model::VenueOrderId,
+    ) -> Option<ClientOrderId> {
+        match client_order_id {
+            Some(id) => self.orders.get(id).map(|order| order.client_order_id),
+            None if venue_order_id.is_empty() => None,
+            None => self
+                .orders
+                .get_by_venue_id(venue_order_id)
+                .map(|order| order.client_order_id),
+        }
+    }
+
+    /// A new run: monotonic moments of the last one mean nothing any more.
+    fn begin_run(&mut self, now: MonotonicNs) {
+        for rates in &mut self.rates {
+            rates
+                .by_rule
+                .iter_mut()
+                .flatten()
+                .for_each(|rate| rate.assume_full(now));
+        }
+        for venue in &mut self.venues {
+            venue.link = None;
+            venue.state = VenueState::Down;
+            venue.sweep_due = MonotonicNs::NEVER;
+        }
+        for strategy in &mut self.strategies {
+            strategy.begin_run(now);
+        }
+        self.intake_open = true;
+        self.tasks.clear();
+        self.deadlines.clear();
+        let ids: Vec<ClientOrderId> = self
+            .orders
+            .iter()
+            .map(|order| order.client_order_id)
+            .collect();
+        for id in ids {
+            if let Some(order) = self.orders.get_mut(id) {
+                order.asked_at = MonotonicNs(0);
+                order.deadline = MonotonicNs::NEVER;
+                order.ended_at = if order.status.is_terminal() {
+                    now
+                } else {
+                    MonotonicNs(0)
+                };
+                for command in order.pending.iter_mut().flatten() {
+                    command.decided_at = now;
+                    command.answer_due = MonotonicNs::NEVER;
+                }
+            }
+            self.renew_deadline(id);
+        }
+    }
+
+    /// Applies one decision.
+    pub(crate) fn apply(&mut self, moment: Moment, decision: &Decision) {
+        match decision {
+            Decision::Order(change) => self.apply_change(moment, change),
+            Decision::Refused(refused) => {
+                let answer = Answer::Refused(refused.reason);
+                self.note_event(refused.strategy, refused.event_seq);
+                self.note_answer(refused.strategy, refused.request_id, answer);
+            }
+            Decision::CancelAllAccepted {
+                strategy,
+                event_seq,
+                request_id,
+            } => {
+                self.note_event(*strategy, *event_seq);
+                self.note_answer(*strategy, *request_id, Answer::Taken(None));
+            }
+            Decision::RunRefused {
+                strategy,
+                event_seq,
+                ..
+            } => {
+                self.note_event(*strategy, *event_seq);
+            }
+            Decision::TaskStarted { task } => self.tasks.push_back(TaskProgress {
+                task: *task,
+                next_slot: 0,
+                due_at: MonotonicNs(0),
+                passed_over: false,
+            }),
+            Decision::TaskMoved {
+                next_slot,
+                due_at,
+                passed_over,
+            } => {
+                if let Some(progress) = self.tasks.front_mut() {
+                    progress.next_slot = *next_slot;
+                    progress.due_at = *due_at;
+                    progress.passed_over = *passed_over;
+                }
+            }
+            Decision::TaskDone => {
+                self.tasks.pop_front();
+            }
+            Decision::Venue { venue, state } => {
+                if let Some(status) = self.venues.get_mut(usize::from(venue.0)) {
+                    status.state = *state;
+                    if *state == VenueState::Down {
+                        status.sweep_due = MonotonicNs::NEVER;
+                    }
+                }
+            }
+            Decision::SweepStarted { venue, sweep_no } => {
+                self.set_sweep(*venue, *sweep_no, moment.now, false);
+            }
+            Decision::SweepEnded {
+                venue,
+                sweep_no,
+                complete,
+            } => {
+                self.set_sweep(*venue, *sweep_no, moment.now, *complete);
+            }
+            Decision::Strategy {
+                strategy,
+                generation,
+                attached,
+                ..
+            } => {
+                if let Some(state) = self.strategies.get_mut(usize::from(strategy.0)) {
+                    state.generation = *generation;
+                    state.attached = *attached;
+                }
+            }
+            Decision::Evicted { client_order_id } => {
+                if let Some(order) = self.orders.remove(*client_order_id) {
+                    self.executions
+                        .remove_all(*client_order_id, order.first_execution);
+                }
+            }
+            Decision::Intake { open } => self.intake_open = *open,
+            Decision::Alarm { .. } | Decision::Ignored(_) => {}
+        }
+    }
+
+    /// A sweep began or ended: when is the next one due?
+    fn set_sweep(&mut self, venue: VenueId, sweep_no: u32, now: MonotonicNs, complete: bool) {
+        let at = usize::from(venue.0);
+        let Some(policy) = self.config.venues.get(at) else {
+            return;
+        };
+        // A sweep that failed or was lost on its way is begun again after the asking interval.
+        let pause_ns = if complete {
+            policy.sweep_interval_ns
+        } else {
+            policy.ask_interval_ns
+        };
+        if let Some(status) = self.venues.get_mut(at) {
+            status.sweep_no = sweep_no;
+            status.sweep_due = now.after_ns(pause_ns);
+            self.deadlines
+                .set(status.sweep_due, DeadlineKey::Sweep(venue));
+        }
+    }
+
+    pub(crate) fn note_event(&mut self, strategy: model::StrategyId, event_seq: u64) {
+        if event_seq == 0 {
+            return;
+        }
+        if let Some(state) = self.strategies.get_mut(usize::from(strategy.0)) {
+            assert_eq!(
+                state.next_event_seq, event_seq,
+                "events have no gap and no repeat"
+            );
+            state.next_event_seq = event_seq.wrapping_add(1);
+        }
+    }
+
+    pub(crate) fn note_answer(
+        &mut self,
+        strategy: model::StrategyId,
+        request_id: model::RequestId,
+        answer: Answer,
+    ) {
+        if let Some(state) = self.strategies.get_mut(usize::from(strategy.0)) {
+            state.note_answer(request_id, answer);
+        }
+    }
+}
+
+/// True when the venue's state is an end.
+pub(crate) const fn ends(state: model::execution_report::VenueOrderState) -> bool {
+    use model::execution_report::VenueOrderState as V;
+    match state {
+        V::Live | V::PartiallyFilled => false,
+        V::Filled | V::Cancelled | V::Expired | V::Rejected => true,
+    }
+}
+
+/// A 32-bit id as a place in a list.
+pub(crate) fn place(id: u32) -> usize {
+    usize::try_from(id).expect("a u32 fits a usize")
+}
