@@ -83,6 +83,7 @@ fn answer(
 ) -> rustix::io::Result<()> {
     pin(cpu)?;
     let mut turn = 0;
+    let mut payload = [0; PAYLOAD_WORDS];
     for _ in 0..ROUNDS {
         for _ in 0..TRIPS_A_ROUND {
             while line.0.load(Ordering::Acquire) != turn + 1 {
@@ -92,12 +93,12 @@ fn answer(
             line.0.store(turn, Ordering::Release);
         }
         for _ in 0..TRIPS_A_ROUND {
-            let payload = loop {
-                match requests.pop().expect("we are our own peer") {
-                    Some(payload) => break payload,
-                    None => spin_loop(),
-                }
-            };
+            while !requests
+                .pop_into(&mut payload)
+                .expect("we are our own peer")
+            {
+                spin_loop();
+            }
             events.push(&payload).expect("one message is under way");
         }
     }
@@ -126,11 +127,16 @@ fn probe_trip(line: &Line, turn: &mut u64) {
 }
 
 fn ring_trip(client: &mut ClientSide) {
+    let mut payload = [7; PAYLOAD_WORDS];
     client
         .requests
-        .push(&[7; PAYLOAD_WORDS])
+        .push(&payload)
         .expect("one message is under way");
-    while client.events.pop().expect("we are our own peer").is_none() {
+    while !client
+        .events
+        .pop_into(&mut payload)
+        .expect("we are our own peer")
+    {
         spin_loop();
     }
 }

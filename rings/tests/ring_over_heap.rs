@@ -285,10 +285,9 @@ impl PeerWords for ChangesDuringCopy {
         self.words.load(word)
     }
 
-    fn load_payload(&self, first_word: usize) -> SlotPayload {
-        let copy = self.words.load_payload(first_word);
+    fn load_payload(&self, first_word: usize, payload: &mut SlotPayload) {
+        self.words.load_payload(first_word, payload);
         self.words.store(self.stamp_word, self.stamp_after);
-        copy
     }
 }
 

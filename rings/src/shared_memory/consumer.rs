@@ -9,7 +9,7 @@
 use super::RingCorrupt;
 use super::layout::{
     CAPACITY_MIN, CLOSED_MARK_WORD, CLOSED_WORD, HEAD_PUBLISH_INTERVAL, HEAD_WORD, PARKED_WORD,
-    SlotPayload, empty_stamp, ready_stamp, slot_word,
+    PAYLOAD_WORDS, SlotPayload, empty_stamp, ready_stamp, slot_word,
 };
 use super::words::{OwnWords, PeerWords};
 use crate::sync::{Ordering, fence};
@@ -61,18 +61,30 @@ impl<O: OwnWords, P: PeerWords> Consumer<O, P> {
         }
     }
 
-    /// Takes the oldest item, or `None` when there is none now. The copy is private: nothing the
-    /// peer does later changes it. Its words are still the peer's claim and need checking.
+    /// Copies the oldest item into `payload` and says whether there was one. The copy is private:
+    /// nothing the peer does later changes it. Its words are still the peer's claim and need
+    /// checking. Without an item, and after an error, what `payload` holds means nothing.
     ///
     /// # Errors
     /// [`PopError::Closed`] after the last item of a closed ring; [`PopError::Corrupt`] from the
     /// first sign of corruption on.
     #[inline]
-    pub fn pop(&mut self) -> Result<Option<SlotPayload>, PopError> {
-        if self.peek_ready()? {
-            return self.take().map(Some);
+    pub fn pop_into(&mut self, payload: &mut SlotPayload) -> Result<bool, PopError> {
+        if self.peek_ready()? || self.is_ready_behind_close()? {
+            self.take(payload)?;
+            return Ok(true);
         }
-        self.pop_when_empty()
+        Ok(false)
+    }
+
+    /// As [`Self::pop_into`], by value: one more copy of 120 bytes.
+    ///
+    /// # Errors
+    /// As [`Self::pop_into`].
+    #[inline]
+    pub fn pop(&mut self) -> Result<Option<SlotPayload>, PopError> {
+        let mut payload = [0; PAYLOAD_WORDS];
+        Ok(self.pop_into(&mut payload)?.then_some(payload))
     }
 
     /// Whether [`Self::pop`] would give an item now.
@@ -139,9 +151,9 @@ impl<O: OwnWords, P: PeerWords> Consumer<O, P> {
 
     /// Copies the ready slot out and moves on.
     #[inline]
-    fn take(&mut self) -> Result<SlotPayload, PopError> {
+    fn take(&mut self, payload: &mut SlotPayload) -> Result<(), PopError> {
         let slot = slot_word(self.position, self.capacity);
-        let payload = self.peer.load_payload(slot + 1);
+        self.peer.load_payload(slot + 1, payload);
         // Keeps the second look at the stamp behind the copy: a producer that began to write the
         // slot again, which it may not, is seen here.
         fence(Ordering::Acquire);
@@ -160,18 +172,19 @@ impl<O: OwnWords, P: PeerWords> Consumer<O, P> {
         if self.unpublished >= self.publish_interval {
             self.publish_head();
         }
-        Ok(payload)
+        Ok(())
     }
 
-    /// Gives the read slots back and tells "nothing now" from "closed".
-    fn pop_when_empty(&mut self) -> Result<Option<SlotPayload>, PopError> {
+    /// For a ring found empty: gives the read slots back, and tells "nothing now" (false) from
+    /// "closed" (an error) and from an item that came just before the close (true).
+    fn is_ready_behind_close(&mut self) -> Result<bool, PopError> {
         self.publish_head();
         if !self.is_closed() {
-            return Ok(None);
+            return Ok(false);
         }
         // The close was seen, so everything pushed before it is visible now: look once more.
         if self.peek_ready()? {
-            return self.take().map(Some);
+            return Ok(true);
         }
         Err(PopError::Closed {
             mark: self.peer.load(CLOSED_MARK_WORD),

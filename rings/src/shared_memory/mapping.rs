@@ -78,8 +78,8 @@ impl PeerWords for PeerMapping {
     }
 
     #[inline]
-    fn load_payload(&self, first_word: usize) -> SlotPayload {
-        load_payload(self.0.words(), first_word)
+    fn load_payload(&self, first_word: usize, payload: &mut SlotPayload) {
+        load_payload(self.0.words(), first_word, payload);
     }
 }
 

@@ -93,7 +93,7 @@ impl<O: OwnWords, P: PeerWords> Producer<O, P> {
 
     /// Whether the peer is parked and must be woken for what was pushed before this call.
     ///
-    /// Costs a full fence (about 20 ns); once for a batch is enough.
+    /// Costs a full fence; once for a batch is enough.
     #[inline]
     pub fn peer_is_parked(&self) -> bool {
         // SYNC POINT (park): with the fence in `Consumer::park_begin` either this load sees the

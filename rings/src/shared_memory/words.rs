@@ -33,7 +33,7 @@ pub trait PeerWords: Send {
     /// Loads without ordering.
     fn load(&self, word: usize) -> u64;
     /// Copies a payload out from `first_word` on, word by word, without ordering.
-    fn load_payload(&self, first_word: usize) -> SlotPayload;
+    fn load_payload(&self, first_word: usize, payload: &mut SlotPayload);
 }
 
 /// A ring file on the heap: for loom, Miri, sanitizers, property tests and benches.
@@ -73,8 +73,8 @@ impl PeerWords for HeapWords {
     }
 
     #[inline]
-    fn load_payload(&self, first_word: usize) -> SlotPayload {
-        load_payload(&self.0, first_word)
+    fn load_payload(&self, first_word: usize, payload: &mut SlotPayload) {
+        load_payload(&self.0, first_word, payload);
     }
 }
 
@@ -89,13 +89,11 @@ pub(super) fn store_payload(words: &[AtomicU64], first_word: usize, payload: &Sl
 
 /// One bounds check, then one relaxed load a word: each word is read exactly once.
 #[inline]
-pub(super) fn load_payload(words: &[AtomicU64], first_word: usize) -> SlotPayload {
+pub(super) fn load_payload(words: &[AtomicU64], first_word: usize, payload: &mut SlotPayload) {
     let slot = &words[first_word..first_word + PAYLOAD_WORDS];
-    let mut payload = [0; PAYLOAD_WORDS];
     for (value, word) in payload.iter_mut().zip(slot) {
         *value = load_payload_word(word);
     }
-    payload
 }
 
 #[cfg(not(loom))]
