@@ -1,1 +1,175 @@
-//! Ports.
+//! What a turn needs from the world, as traits. The daemon implements them over real things, the
+//! simulation over virtual ones; a turn is compiled for each, without a virtual call.
+//!
+//! The write-ahead rule is a type: [`Venues::send`] takes a [`Sendable`], only [`SendGate::pass`] makes
+//! one, and it takes the [`CommittedEntry`] that only an append to the journal gives.
+
+use model::input::{Input, NotSentReason};
+use model::journal_record::SentStamp;
+use model::request_slot::{BadSlot, CheckedRequest};
+use model::{
+    Decision, MonotonicNs, OrderEvent, OrderIntent, RejectReason, RequestId, StrategyId, VenueId,
+};
+
+/// Proof that an entry is in the journal.
+pub trait CommittedEntry {
+    /// The entry's sequence.
+    fn sequence(&self) -> u64;
+}
+
+/// Proof that an entry's intents may go to the wire.
+#[derive(Debug)]
+pub struct Sendable {
+    sequence: u64,
+}
+
+impl Sendable {
+    /// The entry that holds the intents.
+    pub fn sequence(&self) -> u64 {
+        self.sequence
+    }
+}
+
+/// When a committed entry's intents may be sent.
+///
+/// This version has one rule, mode `process`: at once. The journal survives the process's death; what
+/// power loss takes with it is the mode's stated price.
+#[derive(Debug, Default)]
+pub struct SendGate {
+    passed: u64,
+}
+
+impl SendGate {
+    /// Lets an entry's intents go.
+    pub fn pass(&mut self, committed: &impl CommittedEntry) -> Sendable {
+        let sequence = committed.sequence();
+        assert!(
+            sequence > self.passed,
+            "entries pass the gate once, in their order"
+        );
+        self.passed = sequence;
+        Sendable { sequence }
+    }
+}
+
+/// The journal takes no more entries: full without a spare segment, or failed for good.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct JournalClosed;
+
+/// How much the journal can still take.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum JournalRoom {
+    /// Enough for everything.
+    Ample,
+    /// Only what open orders still need: no new orders.
+    Low,
+}
+
+/// The write-ahead log, as a turn sees it.
+pub trait IntentJournal {
+    /// Proof of an append.
+    type Committed: CommittedEntry;
+
+    /// The sequence of the next entry.
+    fn next_sequence(&self) -> u64;
+
+    /// Whether there is room beyond what `open_orders` open orders may still need.
+    fn room(&mut self, open_orders: u32) -> JournalRoom;
+
+    /// Appends an input with its decisions as one entry.
+    ///
+    /// # Errors
+    /// [`JournalClosed`]: nothing was written, nothing may be sent, the engine must stop.
+    fn append(
+        &mut self,
+        now: MonotonicNs,
+        input: &Input<'_>,
+        decisions: &[Decision],
+    ) -> Result<Self::Committed, JournalClosed>;
+
+    /// Appends the stamps of what was sent in a turn.
+    ///
+    /// # Errors
+    /// [`JournalClosed`] as above.
+    fn append_sent(&mut self, now: MonotonicNs, stamps: &[SentStamp]) -> Result<(), JournalClosed>;
+}
+
+/// The venues' connections.
+pub trait Venues {
+    /// The next frame or connection change; `None` when nothing is waiting.
+    fn next_input(&mut self, now: MonotonicNs) -> Option<Input<'_>>;
+
+    /// Whether a command can go to the venue now.
+    ///
+    /// # Errors
+    /// `VENUE_DOWN` or `VENUE_BUSY`.
+    fn can_send(&self, venue: VenueId) -> Result<(), RejectReason>;
+
+    /// Encodes a command and puts it behind what waits for its connection.
+    ///
+    /// # Errors
+    /// Why no byte of it can leave.
+    fn send(
+        &mut self,
+        sendable: &Sendable,
+        venue: VenueId,
+        intent: &OrderIntent,
+    ) -> Result<(), NotSentReason>;
+
+    /// Writes what waits, one write per connection; adds a stamp for each intent that left whole.
+    fn flush(&mut self, now: MonotonicNs, stamps: &mut Vec<SentStamp>);
+}
+
+/// What a strategy's ring held.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Incoming {
+    /// A request of good form.
+    Request(CheckedRequest),
+    /// A slot that is none.
+    Bad(BadSlot),
+}
+
+/// The strategies' rings.
+pub trait Strategies {
+    /// The next attachment or loss; `None` when nothing is waiting.
+    fn next_input(&mut self, now: MonotonicNs) -> Option<Input<'_>>;
+
+    /// How many strategies there are; their ids are `0..count`.
+    fn count(&self) -> u16;
+
+    /// Takes the strategy's next request, if it has one and there is room for its answer.
+    fn next_request(&mut self, strategy: StrategyId) -> Option<Incoming>;
+
+    /// True when there is room for the events of one more order.
+    fn has_event_room(&mut self, strategy: StrategyId) -> bool;
+
+    /// Publishes an event. A full ring is closed at this event: the strategy attaches anew.
+    fn publish(&mut self, strategy: StrategyId, event: &OrderEvent);
+
+    /// The attachment is journaled: events from `next_event_seq` on go to its ring.
+    fn attached(&mut self, attached: Attached);
+}
+
+/// An attachment that is in force.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Attached {
+    /// Who.
+    pub strategy: StrategyId,
+    /// The attachment's number.
+    pub generation: u64,
+    /// The entry that holds it.
+    pub sequence: u64,
+    /// Number of the first event that goes to the new ring.
+    pub next_event_seq: u64,
+    /// The highest request id that the journal holds.
+    pub last_request_id: RequestId,
+}
+
+/// Everything else that comes in: facts, clocks, operators; and the way out to the cold side.
+pub trait Messages {
+    /// The next input; `None` when nothing is waiting.
+    fn next_input(&mut self, now: MonotonicNs) -> Option<Input<'_>>;
+
+    /// An entry was committed: the cold side may read it. Never waits.
+    fn committed(&mut self, sequence: u64);
+}

@@ -258,8 +258,12 @@ impl State {
             | Input::ConfigApplied(_)
             | Input::StrategyAttached { .. }
             | Input::StrategyLost { .. }
-            | Input::RoomRefused(_)
             | Input::NotSent { .. } => {}
+            Input::RoomRefused(run) => {
+                if let Some(strategy) = self.strategies.get_mut(usize::from(run.strategy.0)) {
+                    strategy.last_request_id = strategy.last_request_id.max(run.last);
+                }
+            }
         }
     }
 

@@ -1,1 +1,392 @@
-//! Turn.
+//! One turn of the hot thread: the order of things lives here.
+//!
+//! Venue frames, then connection and strategy changes and messages, then timers, then requests, then
+//! one write per connection. Each input goes handle → commit → gate → publish and send. Every loop is
+//! bounded, so a flood on one side never starves the other. A request is taken only when there is
+//! room for its answer, and judged for room before the engine sees it.
+
+mod quota;
+
+use crate::decisions::Decisions;
+use crate::engine::{Engine, Moment};
+use crate::ports::{
+    Attached, Incoming, IntentJournal, JournalClosed, JournalRoom, Messages, SendGate, Strategies,
+    Venues,
+};
+use model::input::{Admission, Input, NotSentReason, RequestInput, RoomRefused};
+use model::journal_record::SentStamp;
+use model::order_change::ChangeBody;
+use model::request_slot::CheckedRequest;
+use model::{Decision, MonotonicNs, OrderIntent, RejectReason, Request, RequestId, StrategyId};
+use quota::RequestQuota;
+
+/// Bounds of one turn.
+#[derive(Debug, Clone, Copy)]
+pub struct TurnBounds {
+    /// Venue inputs per turn.
+    pub venue_inputs: u32,
+    /// Requests per strategy and turn; also the most that go into one write.
+    pub requests: u32,
+    /// Requests per strategy and second; what goes beyond is refused in runs.
+    pub requests_per_s: u32,
+}
+
+impl Default for TurnBounds {
+    fn default() -> Self {
+        Self {
+            venue_inputs: 64,
+            requests: 16,
+            requests_per_s: 50_000,
+        }
+    }
+}
+
+/// Timer inputs per turn.
+const TIMERS_PER_TURN: u32 = 16;
+/// Messages per turn.
+const MESSAGES_PER_TURN: u32 = 64;
+/// Decisions that one frame may cause: 64 KiB hold fewer than 512 reports.
+const DECISIONS_CAPACITY: usize = 4096;
+/// Intents that one turn may start.
+const SENDS_CAPACITY: usize = 4096;
+
+/// What a turn did.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct TurnReport {
+    /// Inputs handled. Zero = the turn was idle.
+    pub inputs: u32,
+}
+
+/// The hot thread's work, over its ports.
+#[derive(Debug)]
+pub struct Turn<J, V, S, M> {
+    engine: Engine,
+    /// The journal.
+    pub journal: J,
+    /// The venues' connections.
+    pub venues: V,
+    /// The strategies' rings.
+    pub strategies: S,
+    /// Everything else.
+    pub messages: M,
+    bounds: TurnBounds,
+    decisions: Decisions,
+    gate: SendGate,
+    unsent: Vec<(u64, NotSentReason)>,
+    stamps: Vec<SentStamp>,
+    quotas: Vec<RequestQuota>,
+    inputs: u32,
+}
+
+impl<J: IntentJournal, V: Venues, S: Strategies, M: Messages> Turn<J, V, S, M> {
+    /// A turn over an engine and its ports. Allocates everything that turns need.
+    pub fn new(
+        engine: Engine,
+        journal: J,
+        venues: V,
+        strategies: S,
+        messages: M,
+        bounds: TurnBounds,
+    ) -> Self {
+        let quotas = (0..strategies.count()).map(|_| RequestQuota::new(bounds.requests_per_s));
+        Self {
+            quotas: quotas.collect(),
+            engine,
+            journal,
+            venues,
+            strategies,
+            messages,
+            bounds,
+            decisions: Decisions::with_capacity(DECISIONS_CAPACITY),
+            gate: SendGate::default(),
+            unsent: Vec::with_capacity(SENDS_CAPACITY),
+            stamps: Vec::with_capacity(SENDS_CAPACITY),
+            inputs: 0,
+        }
+    }
+
+    /// What the engine knows.
+    pub fn engine(&self) -> &Engine {
+        &self.engine
+    }
+
+    /// When the next turn must come, if nothing happens before: the engine's next deadline, or the
+    /// end of a run of refusals.
+    pub fn next_deadline(&self) -> MonotonicNs {
+        let runs = self.quotas.iter().map(RequestQuota::run_due).min();
+        self.engine
+            .next_deadline()
+            .min(runs.unwrap_or(MonotonicNs::NEVER))
+    }
+
+    /// One turn at `now`, the turn's only reading of the clock.
+    ///
+    /// # Errors
+    /// [`JournalClosed`]: the last input was not taken; nothing of it was sent or published.
+    pub fn run(&mut self, now: MonotonicNs) -> Result<TurnReport, JournalClosed> {
+        self.inputs = 0;
+        for _ in 0..self.bounds.venue_inputs {
+            let Some(input) = self.venues.next_input(now) else {
+                break;
+            };
+            let committed = commit(
+                &mut self.engine,
+                &mut self.journal,
+                &mut self.decisions,
+                now,
+                &input,
+            )?;
+            self.dispatch(now, &committed)?;
+        }
+        self.take_changes(now)?;
+        for _ in 0..TIMERS_PER_TURN {
+            if self.engine.next_deadline() > now {
+                break;
+            }
+            self.take(now, &Input::Timer)?;
+        }
+        for strategy in 0..self.strategies.count() {
+            self.take_requests(now, StrategyId(strategy))?;
+        }
+        self.stamps.clear();
+        self.venues.flush(now, &mut self.stamps);
+        if !self.stamps.is_empty() {
+            self.journal.append_sent(now, &self.stamps)?;
+        }
+        Ok(TurnReport {
+            inputs: self.inputs,
+        })
+    }
+
+    /// Handles one input that borrows from no port.
+    ///
+    /// # Errors
+    /// [`JournalClosed`] as [`Self::run`].
+    pub fn take(&mut self, now: MonotonicNs, input: &Input<'_>) -> Result<(), JournalClosed> {
+        let committed = commit(
+            &mut self.engine,
+            &mut self.journal,
+            &mut self.decisions,
+            now,
+            input,
+        )?;
+        self.dispatch(now, &committed)
+    }
+
+    fn take_changes(&mut self, now: MonotonicNs) -> Result<(), JournalClosed> {
+        while let Some(input) = self.strategies.next_input(now) {
+            let committed = commit(
+                &mut self.engine,
+                &mut self.journal,
+                &mut self.decisions,
+                now,
+                &input,
+            )?;
+            self.dispatch(now, &committed)?;
+        }
+        for _ in 0..MESSAGES_PER_TURN {
+            let Some(input) = self.messages.next_input(now) else {
+                break;
+            };
+            let committed = commit(
+                &mut self.engine,
+                &mut self.journal,
+                &mut self.decisions,
+                now,
+                &input,
+            )?;
+            self.dispatch(now, &committed)?;
+        }
+        Ok(())
+    }
+
+    fn take_requests(
+        &mut self,
+        now: MonotonicNs,
+        strategy: StrategyId,
+    ) -> Result<(), JournalClosed> {
+        let at = usize::from(strategy.0);
+        for _ in 0..self.bounds.requests {
+            let Some(incoming) = self.strategies.next_request(strategy) else {
+                break;
+            };
+            let over = !self.quotas[at].take(now);
+            let refusal = match incoming {
+                Incoming::Bad(bad) => Some((bad.request_id, RejectReason::BadRequest)),
+                Incoming::Request(checked) if over => {
+                    Some((checked.request_id, RejectReason::RateLimit))
+                }
+                Incoming::Request(_) => None,
+            };
+            match (refusal, incoming) {
+                (Some((request_id, reason)), _) => {
+                    self.refuse_in_run(now, strategy, request_id, reason)?;
+                }
+                (None, Incoming::Request(checked)) => {
+                    self.close_run(now, strategy, true)?;
+                    let input = self.admitted(strategy, &checked);
+                    self.take(now, &Input::Request(input))?;
+                }
+                (None, Incoming::Bad(_)) => {}
+            }
+        }
+        self.close_run(now, strategy, false)
+    }
+
+    /// Adds a request to the strategy's run of refusals; another reason begins another run.
+    fn refuse_in_run(
+        &mut self,
+        now: MonotonicNs,
+        strategy: StrategyId,
+        request_id: RequestId,
+        reason: RejectReason,
+    ) -> Result<(), JournalClosed> {
+        if !self.quotas[usize::from(strategy.0)].joins_run(reason) {
+            self.close_run(now, strategy, true)?;
+        }
+        self.quotas[usize::from(strategy.0)].refuse(now, strategy, request_id, reason);
+        Ok(())
+    }
+
+    /// Journals the strategy's run of refusals when it is over or old.
+    fn close_run(
+        &mut self,
+        now: MonotonicNs,
+        strategy: StrategyId,
+        over: bool,
+    ) -> Result<(), JournalClosed> {
+        let run: Option<RoomRefused> = self.quotas[usize::from(strategy.0)].close(now, over);
+        match run {
+            Some(run) => self.take(now, &Input::RoomRefused(run)),
+            None => Ok(()),
+        }
+    }
+
+    /// The verdict on a request's room, which enters the engine as part of the input.
+    fn admitted(&mut self, strategy: StrategyId, checked: &CheckedRequest) -> RequestInput {
+        let admission = match self.refusal(strategy, &checked.request) {
+            None => Admission::Granted,
+            Some(reason) => Admission::Refused(reason),
+        };
+        RequestInput {
+            strategy,
+            request_id: checked.request_id,
+            written_at: checked.written_at,
+            admission,
+            request: checked.request,
+        }
+    }
+
+    fn refusal(&mut self, strategy: StrategyId, request: &Request) -> Option<RejectReason> {
+        let instrument = match request {
+            Request::New(order) => order.instrument,
+            // What an order of ours needs on its way out is never refused for want of room.
+            Request::Cancel { .. } | Request::CancelAll { .. } | Request::Query { .. } => {
+                return None;
+            }
+            Request::Replace { .. } => return self.journal_refusal(),
+        };
+        if !self.strategies.has_event_room(strategy) {
+            return Some(RejectReason::EventBacklog);
+        }
+        if let Some(reason) = self.journal_refusal() {
+            return Some(reason);
+        }
+        let venue = self.engine.state().venue_of(instrument)?;
+        self.venues.can_send(venue).err()
+    }
+
+    fn journal_refusal(&mut self) -> Option<RejectReason> {
+        let open_orders = self.engine.state().orders.open_count();
+        match self.journal.room(open_orders) {
+            JournalRoom::Ample => None,
+            JournalRoom::Low => Some(RejectReason::JournalLow),
+        }
+    }
+
+    /// After the commit: tell the cold side, publish events, send intents.
+    fn dispatch(
+        &mut self,
+        now: MonotonicNs,
+        committed: &J::Committed,
+    ) -> Result<(), JournalClosed> {
+        use crate::ports::CommittedEntry;
+        self.inputs = self.inputs.saturating_add(1);
+        let sendable = self.gate.pass(committed);
+        self.messages.committed(committed.sequence());
+        for decision in self.decisions.as_slice() {
+            if let Some(intent) = intent_of(decision) {
+                let venue = self.engine.state().venue_of(intent.instrument);
+                let sent = match venue {
+                    Some(venue) => self.venues.send(&sendable, venue, intent),
+                    None => Err(NotSentReason::LinkGone),
+                };
+                if let Err(reason) = sent {
+                    self.unsent.push((intent.intent_seq, reason));
+                }
+            }
+            if let Some((strategy, event)) = decision.event() {
+                self.strategies.publish(strategy, &event);
+            }
+            if let Decision::Strategy {
+                strategy,
+                generation,
+                attached: true,
+                next_event_seq,
+            } = decision
+            {
+                let state = self.engine.state().strategies.get(usize::from(strategy.0));
+                self.strategies.attached(Attached {
+                    strategy: *strategy,
+                    generation: *generation,
+                    sequence: committed.sequence(),
+                    next_event_seq: *next_event_seq,
+                    last_request_id: state.map_or(RequestId(0), |state| state.last_request_id),
+                });
+            }
+        }
+        self.give_back(now)
+    }
+
+    /// Intents of which no byte can leave go back to the engine, which does not know what waits.
+    fn give_back(&mut self, now: MonotonicNs) -> Result<(), JournalClosed> {
+        while let Some((intent_seq, reason)) = self.unsent.pop() {
+            let input = Input::NotSent { intent_seq, reason };
+            let committed = commit(
+                &mut self.engine,
+                &mut self.journal,
+                &mut self.decisions,
+                now,
+                &input,
+            )?;
+            self.dispatch(now, &committed)?;
+        }
+        Ok(())
+    }
+}
+
+/// Decides on an input and appends both as one entry. Nothing is sent or published here.
+fn commit<J: IntentJournal>(
+    engine: &mut Engine,
+    journal: &mut J,
+    decisions: &mut Decisions,
+    now: MonotonicNs,
+    input: &Input<'_>,
+) -> Result<J::Committed, JournalClosed> {
+    let moment = Moment {
+        sequence: journal.next_sequence(),
+        now,
+    };
+    engine.handle(moment, input, decisions);
+    journal.append(now, input, decisions.as_slice())
+}
+
+fn intent_of(decision: &Decision) -> Option<&OrderIntent> {
+    match decision {
+        Decision::Order(change) => match &change.body {
+            ChangeBody::CommandStarted(intent) => Some(intent),
+            _ => None,
+        },
+        _ => None,
+    }
+}
