@@ -120,12 +120,12 @@ pub enum JournalErrorKind {
         fault: EntryFault,
     },
     /// The region that was reported as synced holds bytes that are no entry.
-    #[error("damage inside the synced region, which ends at offset {synced_offset} ({fault})")]
+    #[error("damage inside the synced region, which reaches sequence {synced_sequence} ({fault})")]
     DamageInSyncedRegion {
         /// What the bytes at the offset are.
         fault: EntryFault,
-        /// End of the synced region.
-        synced_offset: u64,
+        /// Last sequence that was reported as synced.
+        synced_sequence: u64,
     },
     /// A reader met bytes that are no entry.
     #[error("damaged entry ({fault})")]

@@ -71,7 +71,7 @@ pub(crate) mod sync_marker {
 /// Non-zero once a sync of this segment failed: the error number.
 pub(crate) const SUSPECT_WORD: u32 = 4 * SECTOR_BYTES;
 /// Entries start here; the rest of the first page is reserved and ignored.
-pub(crate) const ENTRIES_START: u32 = PAGE_BYTES;
+pub const ENTRIES_START: u32 = PAGE_BYTES;
 
 /// Entry header, relative to the entry's first byte.
 pub(crate) mod entry {

@@ -279,11 +279,11 @@ fn continuation(survey: &Survey) -> Continuation {
 
 fn refusal(case: RecoveryCase, survey: &Survey, tail: &Tail) -> JournalError {
     let segment = &survey.segments[tail.at];
-    let (fault, synced_offset) = (tail.fault, segment.synced_offset);
+    let (fault, synced_sequence) = (tail.fault, segment.synced.synced_sequence);
     let kind = match case {
         RecoveryCase::DamageInSynced => JournalErrorKind::DamageInSyncedRegion {
             fault,
-            synced_offset,
+            synced_sequence,
         },
         RecoveryCase::LostOpening => JournalErrorKind::LostOpening,
         RecoveryCase::WrongNumber => JournalErrorKind::DamagedEntry { fault },

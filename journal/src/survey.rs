@@ -11,7 +11,7 @@ use crate::boot_epoch::MachineSince;
 use crate::directory::{Inventory, check_file, take_inventory};
 use crate::entry::{EntryHeader, SegmentCursor, Step, end_of_bytes, find_valid_entry};
 use crate::error::{EntryFault, JournalError, JournalErrorKind};
-use crate::header::{self, Opening};
+use crate::header::{self, Opening, SyncMarker};
 use crate::layout::{ENTRIES_START, ENTRY_ALIGN_BYTES, KIND_RESERVED_FROM, SegmentIdentity};
 use crate::mapping::Region;
 use crate::segment::open_segment;
@@ -65,7 +65,7 @@ pub(crate) struct Surveyed {
     pub(crate) identity: SegmentIdentity,
     pub(crate) region: Region,
     pub(crate) opened: Option<Opening>,
-    pub(crate) synced_offset: u64,
+    pub(crate) synced: SyncMarker,
     pub(crate) damaged_markers: u32,
     pub(crate) suspect_errno: Option<u64>,
 }
@@ -264,11 +264,11 @@ impl Survey {
             later.collect(segment, offset, buffer);
         }
         let mut later_in_use = later.count > 0;
-        let mut in_synced_region =
-            stop != Stop::Sealed && u64::from(offset) < segment.synced_offset;
+        // By number, not by offset: the entry that crosses the synced offset is not synced itself.
+        let mut in_synced_region = self.last_sequence < segment.synced.synced_sequence;
         for behind in &self.segments[at + 1..] {
             later_in_use |= behind.is_used();
-            in_synced_region |= behind.synced_offset > 0;
+            in_synced_region |= behind.synced.synced_offset > 0;
             later.collect(behind, ENTRIES_START, buffer);
         }
         let facts = TailFacts {
@@ -299,16 +299,15 @@ impl Surveyed {
         let region = Region::map_file_read_only(&file, identity.segment_bytes as usize)
             .map_err(|error| JournalError::io("mapping", path, error))?;
         let opened = header::read_opening(&region, &identity).map_err(refuse)?;
-        let (marker, damaged_markers) = header::read_sync_marker(&region, &identity);
+        let (synced, damaged_markers) = header::read_sync_marker(&region, &identity);
         let suspect_errno = header::suspect_errno(&region);
-        let synced_offset = marker.synced_offset;
         let path = path.to_path_buf();
         Ok(Self {
             path,
             identity,
             region,
             opened,
-            synced_offset,
+            synced,
             damaged_markers,
             suspect_errno,
         })

@@ -35,9 +35,10 @@ fn every_flipped_bit_is_detected_or_harmless() {
         .unwrap();
     let (mut refused, mut cut, mut harmless) = (0, 0, 0);
     let used_bits = (0..used_to * 8).filter(|bit| bit / 8 < 2080 || bit / 8 >= 4096);
-    let blank_bits = (used_to..clean.len())
-        .step_by(3)
-        .map(|byte| byte * 8 + byte % 8);
+    // Every byte of the page behind the entries, every fifth of the blank rest.
+    let near = used_to..used_to + 4_096;
+    let blank_bytes = near.chain((used_to + 4_096..clean.len()).step_by(5));
+    let blank_bits = blank_bytes.map(|byte| byte * 8 + byte % 8);
     for bit in used_bits.chain(blank_bits) {
         let file = fs::OpenOptions::new().write(true).open(&path).unwrap();
         let byte = (bit / 8) as u64;
@@ -60,7 +61,15 @@ fn every_flipped_bit_is_detected_or_harmless() {
                 if let Some(report) = recovered.cut {
                     assert!(report.cut_bytes > 0, "bit {bit}");
                     cut += 1;
-                    fixture.restore(&image);
+                    fs::remove_dir_all(fixture.directory.join("aside")).unwrap();
+                    if bit / 8 < used_to {
+                        fixture.restore(&image);
+                    } else {
+                        assert!(
+                            fs::read(&path).unwrap() == clean,
+                            "bit {bit}: cut back to zeros"
+                        );
+                    }
                 } else {
                     assert_eq!(
                         read.len() as u64,
@@ -75,6 +84,41 @@ fn every_flipped_bit_is_detected_or_harmless() {
     }
     println!("refused={refused} cut={cut} harmless={harmless} silent=0");
     assert!(refused > 1000 && cut > 1000 && harmless > 0);
+}
+
+// covers: D04
+#[test]
+fn every_flipped_byte_of_a_closed_segment_is_refused_or_lies_behind_its_seal() {
+    let count = 800;
+    let fixture = Fixture::in_memory().with_entries(count);
+    let path = fixture.segment(1);
+    let clean = fs::read(&path).unwrap();
+    let seal_end = strides(&clean)
+        .last()
+        .map(|(at, stride)| at + stride)
+        .unwrap();
+    let file = fs::OpenOptions::new().write(true).open(&path).unwrap();
+    let mut refused = 0;
+    for byte in (0..540).chain((4096..clean.len()).step_by(7)) {
+        file.write_all_at(&[clean[byte] ^ (1 << (byte % 8))], byte as u64)
+            .unwrap();
+        match fixture.recover() {
+            Err(error) => {
+                assert!(
+                    ["JOURNAL_DAMAGED", "JOURNAL_VERSION"].contains(&error.code()),
+                    "{error}"
+                );
+                refused += 1;
+            }
+            Ok(recovered) => {
+                assert!(byte >= seal_end || byte == 539, "byte {byte} went unseen");
+                assert_eq!(recovered.entries, count);
+            }
+        }
+        file.write_all_at(&[clean[byte]], byte as u64).unwrap();
+    }
+    assert!(refused > 8_000);
+    assert_eq!(fixture.read_all(), expected(count));
 }
 
 // covers: D03 P10
