@@ -345,3 +345,6 @@ fn upgrade_end(end: LinkEnd) -> SetupError {
     };
     SetupError::new(kind, end)
 }
+
+#[cfg(test)]
+mod tests;

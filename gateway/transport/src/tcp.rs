@@ -121,3 +121,6 @@ fn look_up(host: &str, port: u16) -> Result<Vec<SocketAddr>, SetupError> {
     }
     Ok(addresses)
 }
+
+#[cfg(test)]
+mod tests;

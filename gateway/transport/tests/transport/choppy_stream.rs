@@ -368,10 +368,12 @@ fn a_changed_byte_ends_the_link_after_what_was_sealed_before_it() {
 }
 
 #[test]
-fn plaintext_and_alerts_on_an_established_link_end_it() {
+fn what_is_no_sealed_record_on_an_established_link_ends_it() {
     for (bytes, fault) in [
         (&b"HTTP/1.1 400 Bad Request\r\n\r\n"[..], TlsFault::NotTls),
         (&[0x17, 3, 3, 0, 4, 1, 2, 3, 4], TlsFault::SealBroken),
+        // A change of ciphers has no place after the handshake.
+        (&[0x14, 3, 3, 0, 1, 1], TlsFault::ProtocolBroken),
     ] {
         let mut pair = Pair::smooth();
         pair.wire().to_client.extend(bytes);
@@ -381,6 +383,26 @@ fn plaintext_and_alerts_on_an_established_link_end_it() {
             ReadOutcome::Ended(end)
         );
     }
+}
+
+#[test]
+fn a_fatal_alert_of_the_peer_ends_the_link() {
+    let mut pair = Pair::smooth();
+    pair.link.write_plaintext(b"order").unwrap();
+    pair.link.flush();
+    pair.wire().to_server[8] ^= 1;
+    // The server finds the seal broken and says so.
+    let stream = pair.stream.clone();
+    let mut wire = stream.0.borrow_mut();
+    pair.server.read_tls(&mut wire.to_server).unwrap();
+    pair.server.process_new_packets().unwrap_err();
+    pair.server.write_tls(&mut wire.to_client).unwrap();
+    drop(wire);
+    let end = LinkEnd::Tls(TlsFault::AlertReceived);
+    assert_eq!(
+        pair.link.read_plaintext(&mut [0; 64]),
+        ReadOutcome::Ended(end)
+    );
 }
 
 #[test]

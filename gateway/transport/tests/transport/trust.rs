@@ -227,6 +227,12 @@ fn a_peer_that_hangs_up_during_the_handshake_is_told_apart_from_one_that_is_wron
 }
 
 #[test]
+fn a_server_hello_without_content_fails_the_handshake() {
+    let empty_hello = vec![0x16, 3, 3, 0, 4, 2, 0, 0, 0];
+    check_answer_to_hello(empty_hello, ConnectErrorKind::TlsFailed);
+}
+
+#[test]
 fn a_server_alert_is_reported_as_one() {
     // handshake_failure, fatal.
     let alert = vec![0x15, 3, 3, 0, 2, 2, 40];
