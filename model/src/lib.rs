@@ -31,6 +31,8 @@ pub mod order_change;
 pub mod order_event;
 pub mod reject_reason;
 
+pub mod attach_message;
+
 pub mod decision;
 pub mod engine_config;
 pub mod input;
