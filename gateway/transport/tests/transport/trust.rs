@@ -7,7 +7,7 @@ use millrun_transport::connector::{Endpoint, LinkUse};
 use millrun_transport::error::{ConnectErrorKind, ConnectPhase, LinkEnd};
 use millrun_transport::tls::TrustRoots;
 use rustls::version::{TLS12, TLS13};
-use rustls::{CipherSuite, ProtocolVersion};
+use rustls::{CipherSuite, HandshakeKind, ProtocolVersion};
 
 use crate::test_authority::{Authority, Leaf};
 use crate::venue_server::{
@@ -157,6 +157,32 @@ fn tls_1_3_with_aes_128_gcm_is_chosen_first_and_tls_1_2_is_enough() {
         session.send(b"hello");
         assert_eq!(session.read_exact(5), b"hello");
         server.join();
+    }
+}
+
+#[test]
+fn no_session_is_resumed_so_the_hot_thread_never_meets_a_session_store() {
+    let authority = Authority::new();
+    let config = authority.server(Leaf::default());
+    let mut hot = HotSide::new();
+    for link_id in 0..2 {
+        let config = config.clone();
+        let server = VenueServer::start(move |socket| {
+            let mut stream = accept_upgrade(socket, config);
+            stream.write_all(b"after the tickets").unwrap();
+        });
+        let mut session = hot.open(order(link_id, endpoint(&authority, server.port)));
+        assert_eq!(session.read_exact(17), b"after the tickets");
+        assert!(
+            session.link.tls().tls13_tickets_received() > 0,
+            "the server offers it"
+        );
+        assert_eq!(
+            session.link.tls().handshake_kind(),
+            Some(HandshakeKind::Full)
+        );
+        server.join();
+        hot = session.hot;
     }
 }
 
