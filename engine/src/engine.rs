@@ -78,6 +78,7 @@ impl Engine {
                 pass.state.apply_input(moment, input);
             }
         }
+        self.state.drop_stale_deadlines();
     }
 
     /// Takes over an input and the decisions that were recorded on it, deciding nothing.
@@ -86,21 +87,12 @@ impl Engine {
         for decision in decisions {
             self.state.apply(moment, decision);
         }
+        self.state.drop_stale_deadlines();
     }
 
     /// When the engine wants a [`Input::Timer`]: at once while acts over many orders are under way.
     pub fn next_deadline(&self) -> MonotonicNs {
-        let task = self
-            .state
-            .tasks
-            .front()
-            .map_or(MonotonicNs::NEVER, |progress| progress.due_at);
-        let first = self
-            .state
-            .deadlines
-            .first()
-            .map_or(MonotonicNs::NEVER, |(at, _)| at);
-        task.min(first)
+        self.state.next_deadline()
     }
 }
 

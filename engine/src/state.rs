@@ -5,6 +5,7 @@
 
 mod apply_change;
 mod deadlines;
+mod digest;
 mod strategy;
 
 pub use deadlines::{DeadlineKey, Deadlines};
@@ -347,6 +348,32 @@ impl State {
         }
     }
 
+    /// When a timer is wanted: at once while an act over many orders can go on.
+    pub(crate) fn next_deadline(&self) -> MonotonicNs {
+        let task = self
+            .tasks
+            .front()
+            .map_or(MonotonicNs::NEVER, |progress| progress.due_at);
+        let first = self
+            .deadlines
+            .first()
+            .map_or(MonotonicNs::NEVER, |(at, _)| at);
+        task.min(first)
+    }
+
+    /// Drops entries that their owner no longer has from the front of the deadlines.
+    ///
+    /// So no timer is fed in vain, and the live engine (which takes entries out as they fire) and a
+    /// folded one (which fires nothing) wait for the same moment.
+    pub(crate) fn drop_stale_deadlines(&mut self) {
+        while let Some((at, key)) = self.deadlines.first() {
+            if is_current(&self.orders, &self.venues, at, key) {
+                break;
+            }
+            self.deadlines.pop();
+        }
+    }
+
     /// Applies one decision.
     pub(crate) fn apply(&mut self, moment: Moment, decision: &Decision) {
         match decision {
@@ -473,6 +500,21 @@ impl State {
         if let Some(state) = self.strategies.get_mut(usize::from(strategy.0)) {
             state.note_answer(request_id, answer);
         }
+    }
+}
+
+/// True while the owner of a deadline still wants it.
+fn is_current(
+    orders: &OrderStore,
+    venues: &[VenueStatus],
+    at: MonotonicNs,
+    key: DeadlineKey,
+) -> bool {
+    match key {
+        DeadlineKey::Order(id) => orders.get(id).is_some_and(|order| order.deadline == at),
+        DeadlineKey::Sweep(venue) => venues
+            .get(usize::from(venue.0))
+            .is_some_and(|status| status.sweep_due == at),
     }
 }
 

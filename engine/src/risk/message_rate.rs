@@ -1,6 +1,7 @@
 //! How many messages went out lately: an exact sliding window, no bucket that lets a burst through.
 
 use model::MonotonicNs;
+use model::canonical_bytes::{ByteSink, CanonicalBytes};
 
 /// The times of the last `messages` sendings.
 #[derive(Debug, Clone)]
@@ -45,6 +46,14 @@ impl MessageRate {
                 self.next = 0;
             }
         }
+    }
+
+    pub(crate) fn put(&self, sink: &mut impl ByteSink) {
+        for time in &self.times {
+            time.put(sink);
+        }
+        let next = u64::try_from(self.next).expect("a usize fits 64 bits");
+        next.put(sink);
     }
 
     /// A new run does not know when the last run sent: it counts the window as full from `now`.

@@ -1,6 +1,6 @@
 //! Applying a change to its order, and keeping every sum over orders true while doing so.
 
-use super::{Answer, DeadlineKey, State, place};
+use super::{Answer, DeadlineKey, State, is_current, place};
 use crate::engine::Moment;
 use crate::order::{Certainty, HeldEnd, Order, PENDING_MAX, PendingCommand};
 use crate::risk::exposure::Contribution;
@@ -164,11 +164,9 @@ impl State {
             order.deadline = next;
         }
         if self.deadlines.is_full() {
-            let orders = &self.orders;
-            self.deadlines.retain(|at, key| match key {
-                DeadlineKey::Order(id) => orders.get(id).is_some_and(|order| order.deadline == at),
-                DeadlineKey::Sweep(_) => true,
-            });
+            let (orders, venues) = (&self.orders, &self.venues);
+            self.deadlines
+                .retain(|at, key| is_current(orders, venues, at, key));
         }
         self.deadlines.set(next, DeadlineKey::Order(id));
     }

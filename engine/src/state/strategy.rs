@@ -1,5 +1,6 @@
 //! What is known of one strategy: its numbers, and the answers to its last requests.
 
+use super::digest::CanonicalHash;
 use crate::risk::message_rate::MessageRate;
 use model::canonical_bytes::{ByteSink, CanonicalBytes};
 use model::input::RequestInput;
@@ -145,6 +146,27 @@ impl StrategyState {
         }
     }
 
+    pub(super) fn put(&self, sink: &mut impl ByteSink) {
+        self.attached.put(sink);
+        self.generation.put(sink);
+        self.next_event_seq.put(sink);
+        self.last_request_id.put(sink);
+        self.open_orders.put(sink);
+        self.order_rate.put(sink);
+        for remembered in self.answers.iter().filter(|r| r.request_id.0 != 0) {
+            remembered.request_id.put(sink);
+            remembered.content_hash.put(sink);
+            let (kind, order, reason): (u8, _, _) = match remembered.answer {
+                Answer::None => (0, None, None),
+                Answer::Taken(order) => (1, order, None),
+                Answer::Refused(reason) => (2, None, Some(reason)),
+            };
+            kind.put(sink);
+            order.put(sink);
+            reason.put(sink);
+        }
+    }
+
     fn place(&self, request_id: RequestId) -> usize {
         usize::try_from(request_id.0).unwrap_or(0) & self.answers.len().wrapping_sub(1)
     }
@@ -152,19 +174,7 @@ impl StrategyState {
 
 /// A 64-bit hash of a request's canonical bytes, the same on every run and machine.
 fn content_hash(request: &Request) -> u64 {
-    let mut hash = Hash(0);
+    let mut hash = CanonicalHash::default();
     request.put(&mut hash);
     hash.0
-}
-
-struct Hash(u64);
-
-impl ByteSink for Hash {
-    fn put(&mut self, bytes: &[u8]) {
-        for chunk in bytes.chunks(8) {
-            let mut word = [0u8; 8];
-            word[..chunk.len()].copy_from_slice(chunk);
-            self.0 = crate::order::mixed(self.0.rotate_left(5) ^ u64::from_le_bytes(word));
-        }
-    }
 }
