@@ -38,7 +38,12 @@ fn exchange() -> Exchange {
         derivative_taker: d("-0.0005"),
     };
     let rules = ExchangeRules { fees, price_band_bps: 500 };
-    let accounts = vec![holdings(1, "1000000"), holdings(2, "1000000"), holdings(1, "1000000")];
+    let mut accounts: Vec<Holdings> =
+        [1, 2, 1].into_iter().map(|group| holdings(group, "1000000")).collect();
+    let mut house = holdings(0, "0");
+    house.cash.clear();
+    house.is_house = true;
+    accounts.push(house);
     Exchange::new(default_instruments(), accounts, rules)
 }
 

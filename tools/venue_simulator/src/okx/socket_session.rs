@@ -152,7 +152,7 @@ async fn run(
                     Message::Binary(bytes) => {
                         handle_text(&mut session, &String::from_utf8_lossy(&bytes));
                     }
-                    Message::Close(_) => return,
+                    Message::Close(_) => return finish_close(&mut socket).await,
                     Message::Ping(_) | Message::Pong(_) => {}
                 }
             }
@@ -212,10 +212,13 @@ async fn send_out(socket: &mut WebSocket, outgoing: Outgoing, queued: &AtomicUsi
 
 async fn close(socket: &mut WebSocket, code: u16, reason: &'static str) {
     let frame = CloseFrame { code, reason: reason.into() };
-    if socket.send(Message::Close(Some(frame))).await.is_err() {
-        return;
+    if socket.send(Message::Close(Some(frame))).await.is_ok() {
+        finish_close(socket).await;
     }
-    // Wait for the peer's close, but not for ever.
+}
+
+/// Completes the closing handshake, but does not wait for it for ever.
+async fn finish_close(socket: &mut WebSocket) {
     let answer = async { while let Some(Ok(_)) = socket.recv().await {} };
     let _ = tokio::time::timeout(Duration::from_secs(1), answer).await;
 }
