@@ -52,5 +52,13 @@ fn main() -> Result<(), JournalError> {
         total_ns as f64 / appends as f64,
         batch_ns_min as f64 / f64::from(BATCH),
     );
+    drop(journal);
+    let started = Instant::now();
+    let journal = Journal::open(&options)?;
+    let entries = journal.recovered.entries;
+    println!(
+        "recovered_entries={entries} open_ms={}",
+        started.elapsed().as_millis()
+    );
     Ok(())
 }

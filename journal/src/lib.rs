@@ -34,6 +34,7 @@ pub mod mapping;
 mod entry;
 mod header;
 
+mod entry_builder;
 pub mod error;
 mod progress;
 mod segment;
@@ -55,6 +56,7 @@ mod survey;
 mod start;
 
 pub use entry::{Entry, Place, Unverified};
+pub use entry_builder::EntryBuilder;
 pub use error::{AppendError, EntryFault, JournalError, JournalErrorKind};
 pub use keeper::Keeper;
 pub use progress::{Progress, SyncFigures};
@@ -64,4 +66,4 @@ pub use segment::{PreparedSegment, RetiredSegment, SegmentPlan, SegmentPreparer}
 pub use start::{Journal, JournalOptions};
 pub use survey::{LaterEntry, Stop, TailFacts};
 pub use sync::{MappedFileSync, Mode, SyncDevice};
-pub use writer::{Committed, EntryBuilder, Writer};
+pub use writer::{Committed, Writer};

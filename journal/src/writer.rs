@@ -11,20 +11,20 @@ use std::sync::Arc;
 use rtrb::{Consumer, Producer};
 
 use crate::entry::Place;
+use crate::entry_builder::EntryBuilder;
 use crate::error::AppendError;
 use crate::header::{self, Opening};
 use crate::layout::{
-    ENTRIES_START, ENTRY_ALIGN_BYTES, ENTRY_CHECKSUM_BYTES, ENTRY_HEADER_BYTES,
-    ENTRY_OVERHEAD_BYTES, KIND_PAD, KIND_RESERVED_FROM, KIND_SEAL, PAGE_BYTES, SEAL_BODY_BYTES,
-    SEAL_STRIDE_BYTES, SEQUENCE_LIMIT, SegmentIdentity, body_bytes_max, entry, entry_stride_bytes,
+    ENTRIES_START, ENTRY_ALIGN_BYTES, ENTRY_HEADER_BYTES, ENTRY_OVERHEAD_BYTES, KIND_PAD,
+    KIND_RESERVED_FROM, KIND_SEAL, PAGE_BYTES, SEAL_BODY_BYTES, SEAL_STRIDE_BYTES, SEQUENCE_LIMIT,
+    SegmentIdentity, body_bytes_max, entry, entry_stride_bytes,
 };
 use crate::mapping::RegionWriter;
 use crate::progress::{LimitPosition, Progress};
 use crate::segment::{PreparedSegment, RetiredSegment};
 
-/// Proof that an entry is in the journal. Only [`EntryBuilder::commit`] makes one.
+/// Proof that an entry is in the journal. Made only here, by the commit of an entry.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[must_use = "what may be sent is known by this value"]
 pub struct Committed {
     sequence: u64,
     place: Place,
@@ -134,15 +134,9 @@ impl Writer {
             "kind {kind:#06x} belongs to the journal"
         );
         self.wipe_unfinished();
-        let body_end_max = self.make_room(max_body_bytes)?;
+        self.make_room(max_body_bytes)?;
         self.built_to = self.cursor + ENTRY_HEADER_BYTES;
-        Ok(EntryBuilder {
-            writer: self,
-            kind,
-            flags: 0,
-            now_ns,
-            body_end_max,
-        })
+        Ok(EntryBuilder::new(self, kind, now_ns, max_body_bytes as u32))
     }
 
     /// Fills the rest of the page, so that what was committed can be synced without the hot thread
@@ -208,8 +202,69 @@ impl Writer {
         &self.progress
     }
 
+    /// Bytes of the body that is being built.
     #[inline]
-    fn make_room(&mut self, max_body_bytes: usize) -> Result<u32, AppendError> {
+    pub(crate) fn body_position(&self) -> u32 {
+        self.built_to - self.cursor - ENTRY_HEADER_BYTES
+    }
+
+    /// Appends to the body that is being built; the builder has checked the room.
+    #[inline]
+    pub(crate) fn put_body(&mut self, bytes: &[u8]) {
+        self.segment.writer().copy_in(self.built_to, bytes);
+        self.built_to += bytes.len() as u32;
+    }
+
+    /// Overwrites bytes of the body; the builder has checked that they were written.
+    #[inline]
+    pub(crate) fn patch_body(&mut self, position: u32, bytes: &[u8]) {
+        let offset = self.cursor + ENTRY_HEADER_BYTES + position;
+        self.segment.writer().copy_in(offset, bytes);
+    }
+
+    /// Takes back all of the body behind `position`.
+    pub(crate) fn truncate_body(&mut self, position: u32) {
+        let from = self.cursor + ENTRY_HEADER_BYTES + position;
+        self.segment.writer().fill_zero(from, self.built_to - from);
+        self.built_to = from;
+    }
+
+    /// Makes the body that was built an entry: the only maker of [`Committed`].
+    #[inline]
+    pub(crate) fn commit_body(&mut self, kind: u16, flags: u16, now_ns: u64) -> Committed {
+        let sequence = self.next_sequence;
+        assert!(sequence < SEQUENCE_LIMIT, "sequence numbers are used up");
+        let body_bytes = self.body_position();
+        let place = Place {
+            segment_index: self.identity.segment_index,
+            offset_bytes: self.cursor,
+            length_bytes: ENTRY_OVERHEAD_BYTES + body_bytes,
+        };
+        let header = Header {
+            kind,
+            flags,
+            now_ns,
+            sequence,
+        };
+        self.write_entry(header, place.length_bytes, body_bytes);
+        self.next_sequence = sequence + 1;
+        self.segment_entries += 1;
+        self.move_cursor(place.length_bytes, sequence - 1, sequence);
+        Committed { sequence, place }
+    }
+
+    /// Leaves zeros where a builder wrote and did not commit.
+    #[inline]
+    pub(crate) fn wipe_unfinished(&mut self) {
+        if self.built_to != self.cursor {
+            let (from, to) = (self.cursor, self.built_to);
+            self.segment.writer().fill_zero(from, to - from);
+            self.built_to = self.cursor;
+        }
+    }
+
+    #[inline]
+    fn make_room(&mut self, max_body_bytes: usize) -> Result<(), AppendError> {
         let max_bytes = body_bytes_max(self.identity.segment_bytes);
         let found_bytes = max_body_bytes as u64;
         if found_bytes > u64::from(max_bytes) {
@@ -229,7 +284,7 @@ impl Writer {
                 });
             }
         }
-        Ok(self.cursor + ENTRY_HEADER_BYTES + body_bytes)
+        Ok(())
     }
 
     /// Seals this segment and goes on in the spare. All is checked before anything is changed.
@@ -344,16 +399,6 @@ impl Writer {
         self.progress.publish_limit(position, sequence);
     }
 
-    /// Leaves zeros where a builder wrote and did not commit.
-    #[inline]
-    fn wipe_unfinished(&mut self) {
-        if self.built_to != self.cursor {
-            let (from, to) = (self.cursor, self.built_to);
-            self.segment.writer().fill_zero(from, to - from);
-            self.built_to = self.cursor;
-        }
-    }
-
     fn take_spare(&mut self) {
         if self.spare.is_none() {
             self.spare = self.spares.pop().ok();
@@ -386,163 +431,5 @@ impl AtCursor<'_> {
     #[inline]
     fn copy_in_at(&mut self, at: u32, bytes: &[u8]) {
         self.region.copy_in(self.cursor + at, bytes);
-    }
-}
-
-/// An entry that is being written in place. Dropped without [`commit`](Self::commit) it leaves no
-/// trace, and its number goes to the next one.
-#[derive(Debug)]
-#[must_use = "an entry that is not committed never happened"]
-pub struct EntryBuilder<'w> {
-    writer: &'w mut Writer,
-    kind: u16,
-    flags: u16,
-    now_ns: u64,
-    body_end_max: u32,
-}
-
-impl EntryBuilder<'_> {
-    /// Number that the commit will give.
-    pub fn sequence(&self) -> u64 {
-        self.writer.next_sequence
-    }
-
-    /// Opaque flags of the entry; 0 unless set.
-    pub fn set_flags(&mut self, flags: u16) {
-        self.flags = flags;
-    }
-
-    /// Body bytes written so far.
-    #[inline]
-    pub fn position(&self) -> usize {
-        (self.writer.built_to - self.writer.cursor - ENTRY_HEADER_BYTES) as usize
-    }
-
-    /// Body bytes that may still be written.
-    #[inline]
-    pub fn room_bytes(&self) -> usize {
-        (self.body_end_max - self.writer.built_to) as usize
-    }
-
-    /// Appends bytes to the body.
-    ///
-    /// # Panics
-    /// If the body would be longer than announced to `begin`: a bug of the caller.
-    #[inline]
-    pub fn put(&mut self, bytes: &[u8]) {
-        let fits = bytes.len() <= self.room_bytes();
-        assert!(
-            fits,
-            "body of {}+{} is longer than announced",
-            self.position(),
-            bytes.len()
-        );
-        let at = self.writer.built_to;
-        self.writer.segment.writer().copy_in(at, bytes);
-        self.writer.built_to = at + bytes.len() as u32;
-    }
-
-    /// Appends one byte; panics as [`put`](Self::put).
-    #[inline]
-    pub fn put_u8(&mut self, value: u8) {
-        self.put(&[value]);
-    }
-
-    /// Appends a little-endian u16; panics as [`put`](Self::put).
-    #[inline]
-    pub fn put_u16(&mut self, value: u16) {
-        self.put(&value.to_le_bytes());
-    }
-
-    /// Appends a little-endian u32; panics as [`put`](Self::put).
-    #[inline]
-    pub fn put_u32(&mut self, value: u32) {
-        self.put(&value.to_le_bytes());
-    }
-
-    /// Appends a little-endian u64; panics as [`put`](Self::put).
-    #[inline]
-    pub fn put_u64(&mut self, value: u64) {
-        self.put(&value.to_le_bytes());
-    }
-
-    /// Appends a little-endian i64; panics as [`put`](Self::put).
-    #[inline]
-    pub fn put_i64(&mut self, value: i64) {
-        self.put(&value.to_le_bytes());
-    }
-
-    /// Appends a little-endian u128; panics as [`put`](Self::put).
-    #[inline]
-    pub fn put_u128(&mut self, value: u128) {
-        self.put(&value.to_le_bytes());
-    }
-
-    /// Overwrites four bytes at a position that was written before, such as a count.
-    ///
-    /// # Panics
-    /// If the four bytes were not all written yet.
-    #[inline]
-    pub fn patch_u32(&mut self, at: usize, value: u32) {
-        let written = self.position();
-        assert!(
-            at <= written && written - at >= 4,
-            "patch at {at} of {written} written bytes"
-        );
-        let offset = self.writer.cursor + ENTRY_HEADER_BYTES + at as u32;
-        self.writer
-            .segment
-            .writer()
-            .copy_in(offset, &value.to_le_bytes());
-    }
-
-    /// Takes back what was written behind `position`.
-    ///
-    /// # Panics
-    /// If `position` lies behind what was written.
-    pub fn truncate(&mut self, position: usize) {
-        let written = self.position();
-        assert!(
-            position <= written,
-            "cannot truncate {written} bytes to {position}"
-        );
-        let from = self.writer.cursor + ENTRY_HEADER_BYTES + position as u32;
-        self.writer
-            .segment
-            .writer()
-            .fill_zero(from, (written - position) as u32);
-        self.writer.built_to = from;
-    }
-
-    /// Makes the entry part of the journal: checksum, then the commit word. Cannot fail.
-    #[inline]
-    pub fn commit(self) -> Committed {
-        let body_bytes = self.position() as u32;
-        let writer = &mut *self.writer;
-        let sequence = writer.next_sequence;
-        assert!(sequence < SEQUENCE_LIMIT, "sequence numbers are used up");
-        let place = Place {
-            segment_index: writer.identity.segment_index,
-            offset_bytes: writer.cursor,
-            length_bytes: ENTRY_HEADER_BYTES + body_bytes + ENTRY_CHECKSUM_BYTES,
-        };
-        let header = Header {
-            kind: self.kind,
-            flags: self.flags,
-            now_ns: self.now_ns,
-            sequence,
-        };
-        writer.write_entry(header, place.length_bytes, body_bytes);
-        writer.next_sequence = sequence + 1;
-        writer.segment_entries += 1;
-        writer.move_cursor(place.length_bytes, sequence - 1, sequence);
-        Committed { sequence, place }
-    }
-}
-
-impl Drop for EntryBuilder<'_> {
-    fn drop(&mut self) {
-        // After a commit there is nothing unfinished.
-        self.writer.wipe_unfinished();
     }
 }

@@ -1,4 +1,5 @@
 //! Damaged, mixed, foreign and incomplete journals: detected or harmless, never silently different.
+#![allow(clippy::unwrap_used, reason = "a test fails by it")]
 
 mod fixture;
 
@@ -136,7 +137,7 @@ fn damage_before_valid_entries_is_refused_with_file_offset_sequence_and_command(
     assert!(text.contains(&command), "{text}");
 }
 
-// covers: D01
+// The journal's part of D01.
 #[test]
 fn after_a_restart_of_the_machine_a_hole_is_cut_and_what_lay_behind_is_reported() {
     let fixture = Fixture::in_memory().with_one_segment(12);
@@ -159,7 +160,7 @@ fn after_a_restart_of_the_machine_a_hole_is_cut_and_what_lay_behind_is_reported(
     assert_eq!(fixture.recover().unwrap().case, RecoveryCase::CleanEnd);
 }
 
-// covers: D01
+// The journal's part of D01.
 #[test]
 fn after_a_restart_whole_segments_behind_a_lost_one_go_aside_and_the_journal_goes_on() {
     let fixture = Fixture::in_memory().with_entries(1_500);

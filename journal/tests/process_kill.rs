@@ -1,6 +1,7 @@
 //! Real processes, killed for real: what a writer reported as committed is there afterwards.
 //!
 //! The binary starts itself again as the writer, so it has no test harness of its own.
+#![allow(clippy::unwrap_used, reason = "a test fails by it")]
 
 mod fixture;
 
@@ -112,7 +113,7 @@ impl Writer {
     }
 }
 
-// covers: P2 C08
+// covers: C08
 fn no_reported_entry_is_lost_by_kill_9() {
     for mode in ["process", "group"] {
         let temporary = tempfile::tempdir().unwrap();
