@@ -6,6 +6,7 @@
 mod apply_change;
 mod deadlines;
 mod digest;
+mod reconfigure;
 mod strategy;
 
 pub use deadlines::{DeadlineKey, Deadlines};
@@ -255,11 +256,10 @@ impl State {
             Input::VenueFrame { .. }
             | Input::Timer
             | Input::Control(_)
-            // The first configuration made this state; a change of a running one comes later.
-            | Input::ConfigApplied(_)
             | Input::StrategyAttached { .. }
             | Input::StrategyLost { .. }
             | Input::NotSent { .. } => {}
+            Input::ConfigApplied(config) => self.reconfigure(config, moment.now),
             Input::RoomRefused(run) => {
                 if let Some(strategy) = self.strategies.get_mut(usize::from(run.strategy.0)) {
                     strategy.last_request_id = strategy.last_request_id.max(run.last);

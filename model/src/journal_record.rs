@@ -236,6 +236,22 @@ canonical_struct! {
     }
 }
 
+/// A 64-bit hash of an order command's payload, the same on every run and machine.
+///
+/// Shows that two payloads are the same bytes; it is no defence against somebody who wants two
+/// payloads with one hash.
+pub fn payload_hash(payload: &[u8]) -> u64 {
+    let mut hash = 0x6d69_6c6c_7275_6e01_u64;
+    for chunk in payload.chunks(8) {
+        let mut word = [0u8; 8];
+        word[..chunk.len()].copy_from_slice(chunk);
+        hash = (hash ^ u64::from_le_bytes(word)).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        hash ^= hash >> 29;
+    }
+    let length = u64::try_from(payload.len()).unwrap_or(u64::MAX);
+    (hash ^ length).wrapping_mul(0xbf58_476d_1ce4_e5b9)
+}
+
 /// Writes the body of a `Sent` entry: the stamps of one turn.
 pub fn put_sent(stamps: &[SentStamp], sink: &mut impl ByteSink) {
     sink.put(&[RECORD_VERSION]);

@@ -138,6 +138,25 @@ impl ExecutionTable {
         }
     }
 
+    /// Copies one order's executions into another table; gives the list's head there.
+    ///
+    /// # Panics
+    /// When the other table is too small: the configuration that asks for it is refused before.
+    pub(crate) fn copy_list(&self, first_of_order: u32, into: &mut Self) -> u32 {
+        let mut head = NONE;
+        let mut at = first_of_order;
+        while at != NONE {
+            let node = &self.nodes[index(at)];
+            let id = ClientOrderId::from_integer(node.client_order_id);
+            let id = id.expect("a node in a list has its order's id");
+            head = into
+                .insert(id, node.instrument, node.trade_id, head)
+                .expect("a smaller table is refused before it gets here");
+            at = node.next_of_order;
+        }
+        head
+    }
+
     fn unlink(&mut self, gone: u32, bucket: usize) {
         let after = self.nodes[index(gone)].next_in_bucket;
         if self.buckets[bucket] == gone {

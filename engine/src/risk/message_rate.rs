@@ -37,6 +37,11 @@ impl MessageRate {
         self.times.iter().filter(is_free).count()
     }
 
+    /// True when exactly so many messages are allowed in the window.
+    pub(crate) fn allows(&self, messages: u32) -> bool {
+        usize::try_from(messages).is_ok_and(|messages| messages == self.times.len())
+    }
+
     /// Counts a sending at `now`.
     pub(crate) fn count(&mut self, now: MonotonicNs) {
         if let Some(time) = self.times.get_mut(self.next) {
