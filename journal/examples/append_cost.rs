@@ -1,4 +1,5 @@
-//! Prints what one append costs: `cargo run --release -p millrun-journal --example append_cost [DIR]`.
+//! Prints what one append costs: `cargo run --release -p millrun-journal --example append_cost
+//! [DIR]`.
 //!
 //! A quick look, not a benchmark: one thread, entries of 192 bytes, mode `process`, the mean over
 //! batches and the smallest batch. The keeper works beside it as in production.
@@ -48,7 +49,7 @@ fn main() -> Result<(), JournalError> {
     }
     let appends = u128::from(BATCH) * u128::from(BATCHES);
     println!(
-        "entry_bytes={ENTRY_BYTES} appends={appends} mean_ns={:.1} best_batch_ns={:.1} spare_waits={waits}",
+        "entry_bytes={ENTRY_BYTES} appends={appends} mean_ns={:.1} best_batch_ns={:.1} waits={waits}",
         total_ns as f64 / appends as f64,
         batch_ns_min as f64 / f64::from(BATCH),
     );

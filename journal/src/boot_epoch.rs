@@ -1,10 +1,10 @@
 //! The durable boot epoch: part of every order id, so that losing the journal's tail never makes an
 //! old id new again.
 //!
-//! Owns: the file `EPOCH` (text, with a checksum) and which boot of the machine wrote it. Invariants:
-//! a claimed epoch is on the disk, with its name, before anything uses it; epochs strictly increase;
-//! a damaged file is never guessed. Must not know: clocks (the caller gives the minutes).
-//! Threads: start only.
+//! Owns: the file `EPOCH` (text, with a checksum) and which boot of the machine wrote it.
+//! Invariants: a claimed epoch is on the disk, with its name, before anything uses it; epochs
+//! strictly increase; a damaged file is never guessed. Must not know: clocks (the caller gives the
+//! minutes). Threads: start only.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};

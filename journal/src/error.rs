@@ -1,8 +1,8 @@
 //! What can go wrong, and where: segment file and offset in every error of the cold side.
 //!
 //! Owns: [`AppendError`] (hot thread: `Copy`, no text) and [`JournalError`] (everything else).
-//! Invariants: every kind has a stable code in capitals; a refusal to start names file, offset, last
-//! good sequence and the command to inspect. Must not know: who shows it. Threads: any.
+//! Invariants: every kind has a stable code in capitals; a refusal to start names file, offset,
+//! last good sequence and the command to inspect. Must not know: who shows it. Threads: any.
 
 use std::fmt;
 use std::io;

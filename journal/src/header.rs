@@ -1,9 +1,9 @@
 //! The first page of a segment: birth, opening, sync markers; bytes to checked values and back.
 //!
-//! Owns: the order of checks (length, magic, byte order, version, checksum, fields) and the two-slot
-//! sync marker. Invariants: nothing is believed before its checksum matched; a field is written
-//! before the word that announces it. Must not know: entries. Threads: the writer writes the
-//! opening, the keeper the markers; any thread or process reads.
+//! Owns: the order of checks (length, magic, byte order, version, checksum, fields) and the
+//! two-slot sync marker. Invariants: nothing is believed before its checksum matched; a field is
+//! written before the word that announces it. Must not know: entries. Threads: the writer writes
+//! the opening, the keeper the markers; any thread or process reads.
 
 use crate::error::JournalErrorKind;
 use crate::layout::{

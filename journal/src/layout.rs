@@ -154,7 +154,8 @@ pub struct SegmentIdentity {
 }
 
 impl SegmentIdentity {
-    /// Start value of every CRC32C in this segment: binds entries to journal, segment and file life.
+    /// Start value of every CRC32C in this segment: binds entries to journal, segment and file
+    /// life.
     pub fn checksum_seed(&self) -> u32 {
         let mut seed = crc32c::crc32c(&self.journal_id.to_le_bytes());
         seed = crc32c::crc32c_append(seed, &self.segment_salt.to_le_bytes());

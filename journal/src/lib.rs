@@ -55,6 +55,9 @@ mod survey;
 
 mod start;
 
+#[cfg(test)]
+mod heap_tests;
+
 pub use entry::{Entry, Place, Unverified};
 pub use entry_builder::EntryBuilder;
 pub use error::{AppendError, EntryFault, JournalError, JournalErrorKind};

@@ -160,6 +160,7 @@ impl Region {
         }
     }
 
+    #[inline]
     fn check(&self, offset: u32, range_bytes: usize) {
         let offset = offset as usize;
         let fits = offset <= self.region_bytes && range_bytes <= self.region_bytes - offset;
@@ -170,13 +171,14 @@ impl Region {
         );
     }
 
+    #[inline]
     fn word(&self, offset: u32) -> &AtomicU64 {
         assert!(offset.is_multiple_of(8), "words are aligned");
         self.check(offset, 8);
         // SAFETY: `check` holds `offset` inside the bytes that `backing` owns.
         let at = unsafe { self.first_byte.add(offset as usize) }.cast::<AtomicU64>();
-        // SAFETY: aligned (mapping or `Box<[AtomicU64]>`, and offset a multiple of 8), alive as long
-        // as `self`; a read-only mapping is only ever loaded from (`claim_writer` refuses it).
+        // SAFETY: aligned (mapping or `Box<[AtomicU64]>`, and offset a multiple of 8), alive as
+        // long as `self`; a read-only mapping is only ever loaded from (`claim_writer` refuses it).
         unsafe { at.as_ref() }
     }
 }
@@ -202,8 +204,8 @@ impl RegionWriter {
         self.region.check(offset, bytes.len());
         // SAFETY: `check` holds `offset` inside the bytes that `backing` owns.
         let to = unsafe { self.region.first_byte.add(offset as usize) };
-        // SAFETY: the range is inside the region and `bytes` cannot overlap it, since `written` ties
-        // the slices it gives to a borrow of this writer; nobody else writes (`claim_writer`).
+        // SAFETY: the range is inside the region and `bytes` cannot overlap it, since `written`
+        // ties the slices it gives to a borrow of this writer; nobody else writes (`claim_writer`).
         unsafe { to.copy_from_nonoverlapping(NonNull::from(bytes).cast(), bytes.len()) };
     }
 

@@ -1,8 +1,8 @@
 //! What the hot thread, the keeper and whoever shows state tell one another, as atomics.
 //!
 //! Owns: the published sync limit, the synced sequence, the latch of a failed sync, the figures of
-//! the keeper. Invariants: `synced_sequence` never runs ahead of what a successful sync covered; once
-//! latched, a sync failure stays. Must not know: files. Threads: any; no locks.
+//! the keeper. Invariants: `synced_sequence` never runs ahead of what a successful sync covered;
+//! once latched, a sync failure stays. Must not know: files. Threads: any; no locks.
 
 use std::sync::atomic::{AtomicI32, AtomicU32, AtomicU64, Ordering};
 

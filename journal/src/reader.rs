@@ -1,8 +1,8 @@
 //! Reading entries by sequence, from a closed journal or from one that is being written.
 //!
 //! Owns: the walk from segment to segment, read-only mappings. Invariants: an entry is shown only
-//! after all its checks; the chain from one segment to the next (sequence, seal checksum) is checked
-//! on the way; nothing is ever written. Must not know: what entries mean, who writes.
+//! after all its checks; the chain from one segment to the next (sequence, seal checksum) is
+//! checked on the way; nothing is ever written. Must not know: what entries mean, who writes.
 //! Threads: any thread of any process, one reader each.
 
 use std::fs;

@@ -2,7 +2,8 @@
 //!
 //! Owns: [`TAIL_RULES`], the decision, [`Recovered`]. Invariants: exactly one rule fits every
 //! combination of facts (a test walks them); a refusal changes no byte; doing it again gives the
-//! same. Must not know: entries' meaning, the writer. Threads: start only, under the directory lock.
+//! same. Must not know: entries' meaning, the writer. Threads: start only, under the directory
+//! lock.
 
 use std::path::{Path, PathBuf};
 

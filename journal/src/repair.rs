@@ -1,8 +1,8 @@
 //! The few changes that recovery may make to files.
 //!
 //! Owns: keeping cut bytes aside, zeroing them in place, removing leftovers. Invariants: bytes are
-//! durable in `aside/` before they are zeroed; zeroing goes from the end to the start, so that a kill
-//! in between leaves the same decision to the next run; no file aside is ever overwritten.
+//! durable in `aside/` before they are zeroed; zeroing goes from the end to the start, so that a
+//! kill in between leaves the same decision to the next run; no file aside is ever overwritten.
 //! Must not know: why (`recovery.rs` decided). Threads: start only.
 
 use std::fs::{self, DirBuilder, OpenOptions};

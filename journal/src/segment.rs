@@ -1,10 +1,10 @@
 //! Segment files: made in small steps, off the hot thread, and only named when they are whole.
 //!
-//! Owns: the steps create → allocate → write zeros → birth sector → sync → rename → sync directory →
-//! map. Invariants: a file named `segment-….mrj` is fully allocated, written, synced and has a valid
-//! birth sector; an existing name is never replaced. Must not know: entries, the writer's state.
-//! Threads: the preparer belongs to the keeper; a [`PreparedSegment`] moves to the hot thread, and a
-//! [`RetiredSegment`] back, because unmapping interrupts other cores.
+//! Owns: the steps create → allocate → write zeros → birth sector → sync → rename → sync directory
+//! → map. Invariants: a file named `segment-….mrj` is fully allocated, written, synced and has a
+//! valid birth sector; an existing name is never replaced. Must not know: entries, the writer's
+//! state. Threads: the preparer belongs to the keeper; a [`PreparedSegment`] moves to the hot
+//! thread, and a [`RetiredSegment`] back, because unmapping interrupts other cores.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read};

@@ -1,8 +1,9 @@
 //! Opening a journal for writing: checks, lock, recovery, epoch, keeper, writer, in this order.
 //!
-//! Owns: the order. Invariants: nothing is changed before directory and lock are right; the epoch is
-//! durable before the writer exists; in modes that sync, all that was recovered is on the disk before
-//! the writer exists. Must not know: what entries mean. Threads: called once, at start; may block.
+//! Owns: the order. Invariants: nothing is changed before directory and lock are right; the epoch
+//! is durable before the writer exists; in modes that sync, all that was recovered is on the disk
+//! before the writer exists. Must not know: what entries mean. Threads: called once, at start; may
+//! block.
 
 use std::path::PathBuf;
 use std::sync::Arc;

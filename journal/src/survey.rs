@@ -1,8 +1,8 @@
 //! Looks at a journal directory and says how far it is good, without changing a byte.
 //!
-//! Owns: the checks between segments (numbers, chain, one journal, one instance) and the facts about
-//! the point where good entries end. Invariants: read-only mappings only; every finding that no
-//! rule of the tail table covers is an error here. Must not know: what to do about the facts
+//! Owns: the checks between segments (numbers, chain, one journal, one instance) and the facts
+//! about the point where good entries end. Invariants: read-only mappings only; every finding that
+//! no rule of the tail table covers is an error here. Must not know: what to do about the facts
 //! (`recovery.rs`). Threads: start only; the journal must not be written meanwhile (`lock.rs`).
 
 use std::path::{Path, PathBuf};

@@ -1,10 +1,11 @@
 //! The hot thread's end: `begin`, write in place, `commit`.
 //!
 //! Owns: the next sequence number, the cursor in the segment, the roll into a spare, the published
-//! sync limit. Invariants: bytes from the cursor on are zero but for an entry being built; the commit
-//! word is stored last; a number is used up only by a commit; room for the seal is always kept;
-//! [`Committed`] is made here only. No system call, lock or allocation from `begin` to `commit`.
-//! Must not know: what kinds and bodies mean, who syncs. Threads: one owner, the hot thread.
+//! sync limit. Invariants: bytes from the cursor on are zero but for an entry being built; the
+//! commit word is stored last; a number is used up only by a commit; room for the seal is always
+//! kept; [`Committed`] is made here only. No system call, lock or allocation from `begin` to
+//! `commit`. Must not know: what kinds and bodies mean, who syncs. Threads: one owner, the hot
+//! thread.
 
 use std::sync::Arc;
 
@@ -393,8 +394,8 @@ impl Writer {
     /// Publishes the start of the cursor's page; `sequence` is the last one wholly below it.
     fn publish_limit(&mut self, sequence: u64) {
         self.limit_offset = self.cursor - self.cursor % PAGE_BYTES;
-        // At start the last entry may lie in the cursor's own page; in the modes that sync, the start
-        // has synced that page as well.
+        // At start the last entry may lie in the cursor's own page; in the modes that sync, the
+        // start has synced that page as well.
         let position = LimitPosition::new(self.identity.segment_index, self.limit_offset);
         self.progress.publish_limit(position, sequence);
     }

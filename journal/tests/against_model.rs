@@ -68,8 +68,16 @@ fn check(directory: &Path, model: &[Seen], share: u8) {
     assert_eq!(read, model[from..]);
 }
 
+fn config() -> ProptestConfig {
+    ProptestConfig {
+        cases: 200,
+        failure_persistence: None,
+        ..Default::default()
+    }
+}
+
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 200, failure_persistence: None, ..Default::default() })]
+    #![proptest_config(config())]
 
     #[test]
     fn the_journal_holds_what_a_list_would_hold(acts in prop::collection::vec(act(), 1..250)) {

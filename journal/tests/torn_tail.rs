@@ -1,4 +1,5 @@
-//! The end of a journal after a kill: what was not committed never happened, and nothing else is lost.
+//! The end of a journal after a kill: what was not committed never happened, and nothing else is
+//! lost.
 #![allow(clippy::unwrap_used, reason = "a test fails by it")]
 
 mod fixture;
