@@ -1,0 +1,135 @@
+//! The members of an object that a decoder reads, each at most once.
+//!
+//! A member that stands twice makes the object malformed: which of the two the venue meant cannot be
+//! known, and the two may differ. Members that are not named are passed over. Threads: none.
+
+use model::UnixNs;
+use model::execution_report::QuarantineReason;
+use model::identifiers::Text;
+use model::time::NS_PER_MS;
+
+use crate::byte_writer::{DIGITS_MAX, write_digits};
+use crate::json_tape::{Json, Scalar, ScalarError};
+
+impl From<ScalarError> for QuarantineReason {
+    fn from(error: ScalarError) -> Self {
+        match error {
+            ScalarError::WrongKind => Self::Malformed,
+            ScalarError::BadNumber => Self::BadNumber,
+        }
+    }
+}
+
+/// Declares the members that are read of one kind of object, and reads them in one walk.
+macro_rules! json_members {
+    ($(#[$meta:meta])* $vis:vis struct $name:ident { $($field:ident = $key:literal,)* }) => {
+        $(#[$meta])*
+        #[derive(Clone, Copy, Default)]
+        $vis struct $name<'t, 'i> {
+            $(pub(crate) $field: Option<$crate::json_tape::Json<'t, 'i>>,)*
+        }
+
+        impl<'t, 'i> $name<'t, 'i> {
+            /// Reads the object's members.
+            ///
+            /// # Errors
+            /// `Malformed` for another kind of value, and when a member stands twice.
+            $vis fn read(
+                object: $crate::json_tape::Json<'t, 'i>,
+            ) -> Result<Self, model::execution_report::QuarantineReason> {
+                let malformed = model::execution_report::QuarantineReason::Malformed;
+                let mut read = Self::default();
+                for (key, value) in object.members().ok_or(malformed)? {
+                    let place = match key {
+                        $($key => &mut read.$field,)*
+                        _ => continue,
+                    };
+                    if place.replace(value).is_some() {
+                        return Err(malformed);
+                    }
+                }
+                Ok(read)
+            }
+        }
+    };
+}
+pub(crate) use json_members;
+
+/// Reads a member that may be absent. `""` and `null` count as absent.
+pub(crate) trait Member<'i> {
+    /// Text, if there is any.
+    fn text(&self) -> Result<Option<&'i str>, QuarantineReason>;
+
+    /// Text that must be there.
+    fn required_text(&self) -> Result<&'i str, QuarantineReason> {
+        self.text()?.ok_or(QuarantineReason::MissingMember)
+    }
+
+    /// A count of 10^-`scale` units.
+    fn units(&self, scale: u8) -> Result<Option<i64>, QuarantineReason>;
+
+    /// A count of units that must be there.
+    fn required_units(&self, scale: u8) -> Result<i64, QuarantineReason> {
+        self.units(scale)?.ok_or(QuarantineReason::MissingMember)
+    }
+
+    /// An id: text, or an integer that stands for its digits. Absent = empty.
+    fn id<const N: usize>(&self) -> Result<Text<N>, QuarantineReason>;
+
+    /// A code that is not negative and fits 32 bits.
+    fn code(&self) -> Result<Option<u32>, QuarantineReason>;
+
+    /// A time in milliseconds.
+    fn time_ms(&self) -> Result<Option<UnixNs>, QuarantineReason>;
+}
+
+impl<'i> Member<'i> for Option<Json<'_, 'i>> {
+    fn text(&self) -> Result<Option<&'i str>, QuarantineReason> {
+        match self {
+            None => Ok(None),
+            Some(value) => Ok(value.scalar().text()?),
+        }
+    }
+
+    fn units(&self, scale: u8) -> Result<Option<i64>, QuarantineReason> {
+        match self {
+            None => Ok(None),
+            Some(value) => Ok(value.scalar().units(scale)?),
+        }
+    }
+
+    fn id<const N: usize>(&self) -> Result<Text<N>, QuarantineReason> {
+        let mut digits = [b'0'; DIGITS_MAX];
+        let text = match self.map(Json::scalar) {
+            Some(Scalar::Unsigned(integer)) => write_digits(integer, &mut digits),
+            Some(scalar) => scalar.text()?.unwrap_or_default().as_bytes(),
+            None => b"",
+        };
+        Text::new(text).ok_or(QuarantineReason::Malformed)
+    }
+
+    fn code(&self) -> Result<Option<u32>, QuarantineReason> {
+        match self {
+            None => Ok(None),
+            Some(value) => match value.scalar().unsigned()? {
+                None => Ok(None),
+                Some(code) => u32::try_from(code)
+                    .map(Some)
+                    .map_err(|_| QuarantineReason::BadNumber),
+            },
+        }
+    }
+
+    fn time_ms(&self) -> Result<Option<UnixNs>, QuarantineReason> {
+        match self {
+            None => Ok(None),
+            Some(value) => match value.scalar().unsigned()? {
+                None => Ok(None),
+                Some(ms) => ms
+                    .checked_mul(NS_PER_MS)
+                    .map(|ns| Some(UnixNs(ns)))
+                    .ok_or(QuarantineReason::BadNumber),
+            },
+        }
+    }
+}
