@@ -1,1 +1,5 @@
 //! Everything slow: projections, attach service, venue queries.
+
+#![forbid(unsafe_code)]
+
+pub mod attach;
