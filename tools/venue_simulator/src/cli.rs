@@ -101,10 +101,7 @@ where
     runtime.block_on(run(arguments, witness))
 }
 
-async fn run(
-    arguments: Arguments,
-    witness: Option<Arc<dyn CommandWitness>>,
-) -> anyhow::Result<()> {
+async fn run(arguments: Arguments, witness: Option<Arc<dyn CommandWitness>>) -> anyhow::Result<()> {
     let config = config_of(&arguments)?;
     if let Some(path) = &arguments.accounts_out {
         write_accounts(path, &config.accounts)?;
@@ -114,8 +111,13 @@ async fn run(
     };
     if arguments.print_ready {
         let mut out = std::io::stdout();
-        writeln!(out, "ready addr={} ca={}", running.addr(), running.ca_pem_path().display())
-            .context("printing the ready line")?;
+        writeln!(
+            out,
+            "ready addr={} ca={}",
+            running.addr(),
+            running.ca_pem_path().display()
+        )
+        .context("printing the ready line")?;
         out.flush().context("printing the ready line")?;
     }
     wait_for_end(arguments.run_seconds).await?;
@@ -128,7 +130,9 @@ fn config_of(arguments: &Arguments) -> anyhow::Result<SimulatorConfig> {
     let mut config = SimulatorConfig {
         listen: arguments.listen,
         seed: arguments.seed,
-        accounts: (1..=arguments.accounts).map(AccountConfig::numbered).collect(),
+        accounts: (1..=arguments.accounts)
+            .map(AccountConfig::numbered)
+            .collect(),
         ack_delay: Duration::from_millis(arguments.ack_delay_ms),
         push_delay: Duration::from_millis(arguments.push_delay_ms),
         allows_instrument_name: arguments.allow_inst_id,

@@ -11,7 +11,9 @@ pub(crate) struct VenueClock {
 
 impl VenueClock {
     pub(crate) fn new(skew_ms: i64) -> Self {
-        Self { skew_ms: AtomicI64::new(skew_ms) }
+        Self {
+            skew_ms: AtomicI64::new(skew_ms),
+        }
     }
 
     pub(crate) fn set_skew_ms(&self, skew_ms: i64) {
@@ -19,7 +21,9 @@ impl VenueClock {
     }
 
     pub(crate) fn now_us(&self) -> i64 {
-        let real = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        let real = SystemTime::now()
+            .duration_since(UNIX_EPOCH)
+            .unwrap_or_default();
         let real_us = i64::try_from(real.as_micros()).unwrap_or(i64::MAX);
         real_us.saturating_add(self.skew_ms.load(Ordering::Relaxed).saturating_mul(1_000))
     }

@@ -48,8 +48,8 @@ pub struct AccountConfig {
 impl AccountConfig {
     /// The `number`-th standard account (from 1), rich enough for long runs.
     ///
-    /// Key `00000000-0000-4000-8000-00000000000N` (twelve digits), secret `SIMULATORSECRET00000000N`
-    /// (eight digits after the word), passphrase `Sim-Pass#N`.
+    /// Key `00000000-0000-4000-8000-00000000000N` (twelve digits), secret
+    /// `SIMULATORSECRET00000000N` (eight digits after the word), passphrase `Sim-Pass#N`.
     #[must_use]
     pub fn numbered(number: u32) -> Self {
         let million = Decimal::from(1_000_000_u32);
@@ -203,7 +203,8 @@ pub struct SimulatorConfig {
     pub allows_clear_text: bool,
     /// Names and addresses in the server certificate.
     pub certificate_names: Vec<String>,
-    /// Where to write the certificate authority (PEM); none means a file in the temporary directory.
+    /// Where to write the certificate authority (PEM); none means a file in the temporary
+    /// directory.
     pub ca_out: Option<PathBuf>,
     /// Where to write the ledger at shutdown (JSON lines).
     pub ledger: Option<PathBuf>,

@@ -1,7 +1,8 @@
 //! Faults on demand: what goes wrong, when, and how often.
 //!
-//! Invariants: a rule fires only where its kind applies; random rules draw from one seeded stream, so the
-//! same requests in the same order meet the same faults. Threads: one mutex around the script.
+//! Invariants: a rule fires only where its kind applies; random rules draw from one seeded stream,
+//! so the same requests in the same order meet the same faults. Threads: one mutex around the
+//! script.
 
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
@@ -155,7 +156,8 @@ pub struct FaultTrigger {
     pub nth: Option<u64>,
     /// Chance per match, 0 to 1000 per mille.
     pub per_mille: Option<u32>,
-    /// How many times it strikes; 0 is without end. Absent: once, or without end if `per_mille` is given.
+    /// How many times it strikes; 0 is without end. Absent: once, or without end if `per_mille` is
+    /// given.
     pub times: Option<u64>,
 }
 
@@ -192,9 +194,10 @@ impl Armed {
         let same = |wanted: &Option<String>, found: &str| {
             wanted.as_deref().is_none_or(|wanted| wanted == found)
         };
-        let named = when.client_order_id.as_deref().is_none_or(|wanted| {
-            moment.client_order_ids.contains(&wanted)
-        });
+        let named = when
+            .client_order_id
+            .as_deref()
+            .is_none_or(|wanted| moment.client_order_ids.contains(&wanted));
         self.rule.fault.point() == moment.point
             && same(&when.api_key, moment.api_key)
             && when.on.as_deref().is_none_or(|wanted| {
@@ -236,13 +239,19 @@ impl FaultScript {
     /// Arms a rule and returns its id.
     pub(crate) fn arm(&mut self, rule: FaultRule) -> u64 {
         self.next_id += 1;
-        self.armed.push(Armed { id: self.next_id, rule, matches: 0, strikes: 0 });
+        self.armed.push(Armed {
+            id: self.next_id,
+            rule,
+            matches: 0,
+            strikes: 0,
+        });
         self.next_id
     }
 
     /// Removes one rule, or all.
     pub(crate) fn disarm(&mut self, id: Option<u64>) {
-        self.armed.retain(|armed| id.is_some_and(|id| id != armed.id));
+        self.armed
+            .retain(|armed| id.is_some_and(|id| id != armed.id));
     }
 
     pub(crate) fn is_empty(&self) -> bool {
@@ -280,13 +289,29 @@ mod tests {
 
     fn moment<'a>(on: &'a str, ids: &'a [&'a str]) -> FaultMoment<'a> {
         let point = FaultPoint::Operation;
-        FaultMoment { point, api_key: "k", on, client_order_ids: ids, state: "" }
+        FaultMoment {
+            point,
+            api_key: "k",
+            on,
+            client_order_ids: ids,
+            state: "",
+        }
     }
 
     #[test]
     fn a_rule_for_the_nth_order_strikes_once_and_is_gone() {
-        let when = FaultTrigger { on: Some("order".into()), nth: Some(2), ..Default::default() };
-        let mut script = FaultScript::new(1, vec![FaultRule { fault: Fault::DropAck, when }]);
+        let when = FaultTrigger {
+            on: Some("order".into()),
+            nth: Some(2),
+            ..Default::default()
+        };
+        let mut script = FaultScript::new(
+            1,
+            vec![FaultRule {
+                fault: Fault::DropAck,
+                when,
+            }],
+        );
         assert!(script.strike(&moment("order", &[])).is_empty());
         assert_eq!(script.strike(&moment("order", &[])), vec![Fault::DropAck]);
         assert!(script.strike(&moment("order", &[])).is_empty());
@@ -295,8 +320,17 @@ mod tests {
 
     #[test]
     fn a_rule_by_client_order_id_leaves_other_orders_alone() {
-        let when = FaultTrigger { client_order_id: Some("7".into()), ..Default::default() };
-        let mut script = FaultScript::new(1, vec![FaultRule { fault: Fault::DropAck, when }]);
+        let when = FaultTrigger {
+            client_order_id: Some("7".into()),
+            ..Default::default()
+        };
+        let mut script = FaultScript::new(
+            1,
+            vec![FaultRule {
+                fault: Fault::DropAck,
+                when,
+            }],
+        );
         assert!(script.strike(&moment("order", &["8"])).is_empty());
         assert_eq!(script.strike(&moment("batch-orders", &["8", "7"])).len(), 1);
     }
@@ -304,10 +338,18 @@ mod tests {
     #[test]
     fn random_faults_repeat_with_the_seed() {
         let run = |seed| {
-            let when = FaultTrigger { per_mille: Some(300), ..Default::default() };
-            let rules = vec![FaultRule { fault: Fault::DropAck, when }];
+            let when = FaultTrigger {
+                per_mille: Some(300),
+                ..Default::default()
+            };
+            let rules = vec![FaultRule {
+                fault: Fault::DropAck,
+                when,
+            }];
             let mut script = FaultScript::new(seed, rules);
-            (0..64).map(|_| script.strike(&moment("order", &[])).len()).collect::<Vec<_>>()
+            (0..64)
+                .map(|_| script.strike(&moment("order", &[])).len())
+                .collect::<Vec<_>>()
         };
         assert_eq!(run(7), run(7));
         assert_ne!(run(7), run(8));
@@ -318,11 +360,14 @@ mod tests {
         let text = r#"{"fault":{"kind":"answer","code":"51149","executes":true},
             "when":{"on":"order","times":3}}"#;
         let rule: FaultRule = serde_json::from_str(text).expect("a valid rule");
-        assert_eq!(rule.fault, Fault::Answer {
-            code: "51149".into(),
-            executes: true,
-            at_top: false,
-        });
+        assert_eq!(
+            rule.fault,
+            Fault::Answer {
+                code: "51149".into(),
+                executes: true,
+                at_top: false,
+            }
+        );
         assert_eq!(rule.when.times, Some(3));
     }
 }

@@ -1,7 +1,7 @@
 //! What can be traded: the rules of each instrument, in the simulator's own decimals.
 //!
-//! Invariants: a `code` names one instrument; tick and lot are positive. Must not know: orders, JSON,
-//! sockets. Plain data, no threads.
+//! Invariants: a `code` names one instrument; tick and lot are positive. Must not know: orders,
+//! JSON, sockets. Plain data, no threads.
 
 use rust_decimal::Decimal;
 
@@ -86,7 +86,15 @@ impl Instrument {
 }
 
 /// (base, code offset, contract value, tick, spot lot, spot minimum, price), decimals as text.
-type Row = (&'static str, i64, &'static str, &'static str, &'static str, &'static str, &'static str);
+type Row = (
+    &'static str,
+    i64,
+    &'static str,
+    &'static str,
+    &'static str,
+    &'static str,
+    &'static str,
+);
 
 const ROWS: [Row; 10] = [
     ("BTC", 0, "0.01", "0.1", "0.00000001", "0.00001", "64000"),

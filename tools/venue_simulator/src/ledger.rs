@@ -1,7 +1,8 @@
 //! The simulator's own truth per account: every accepted order and every fill, as JSON lines.
 //!
-//! Invariants: it is read from the exchange itself, so nothing can be in one and not in the other. Line
-//! kinds: `account`, `order`, `fill`, `position`, `balance`. Must not know: what clients were told.
+//! Invariants: it is read from the exchange itself, so nothing can be in one and not in the other.
+//! Line kinds: `account`, `order`, `fill`, `position`, `balance`. Must not know: what clients were
+//! told.
 
 use std::io::Write;
 use std::path::Path;
@@ -17,9 +18,16 @@ pub(crate) fn account_lines(shared: &Shared, venue: &Venue, account: usize) -> V
     let exchange = &venue.exchange;
     let api_key = &shared.config.accounts[account].api_key;
     let mut lines = vec![account_line(exchange, api_key, account)];
-    lines.extend(exchange.orders_of(account).map(|order| order_line(exchange, api_key, order)));
     lines.extend(
-        exchange.executions_of(account).iter().map(|fill| fill_line(exchange, api_key, fill)),
+        exchange
+            .orders_of(account)
+            .map(|order| order_line(exchange, api_key, order)),
+    );
+    lines.extend(
+        exchange
+            .executions_of(account)
+            .iter()
+            .map(|fill| fill_line(exchange, api_key, fill)),
     );
     lines.extend(holding_lines(exchange, api_key, account));
     lines.into_iter().map(|line| line.to_string()).collect()
@@ -40,7 +48,9 @@ fn account_line(exchange: &Exchange, api_key: &str, account: usize) -> Value {
 
 fn order_line(exchange: &Exchange, api_key: &str, order: &Order) -> Value {
     let counts = &exchange.accept_counts[order.new.account];
-    let average = order.average_price().map_or(String::new(), |price| price.normalize().to_string());
+    let average = order
+        .average_price()
+        .map_or(String::new(), |price| price.normalize().to_string());
     json!({
         "kind": "order",
         "apiKey": api_key,

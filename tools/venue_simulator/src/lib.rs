@@ -1,8 +1,8 @@
 //! Wire-true simulator of a trading venue: OKX API v5 over TLS, REST and WebSocket on one port.
 //!
 //! It owns a price-time matching engine for many accounts, a seeded background market, the venue's
-//! limits and error codes, faults on demand, and a ledger of its own truth. It shares no code with the
-//! engine it judges. Must not know: anything of ours. Threads: tokio tasks around one mutex.
+//! limits and error codes, faults on demand, and a ledger of its own truth. It shares no code with
+//! the engine it judges. Must not know: anything of ours. Threads: tokio tasks around one mutex.
 #![forbid(unsafe_code)]
 
 mod cli;

@@ -1,7 +1,7 @@
 //! Sliding-window request limits.
 //!
-//! Invariants: a refused request does not count. Memory per key is bounded by its limit. Must not know:
-//! which limits exist; time comes as an argument in milliseconds.
+//! Invariants: a refused request does not count. Memory per key is bounded by its limit. Must not
+//! know: which limits exist; time comes as an argument in milliseconds.
 
 use std::collections::{HashMap, VecDeque};
 use std::hash::Hash;
@@ -14,13 +14,19 @@ pub(crate) struct SlidingWindows<K> {
 
 impl<K: Eq + Hash> SlidingWindows<K> {
     pub(crate) fn new(window_ms: i64) -> Self {
-        Self { window_ms, taken: HashMap::new() }
+        Self {
+            window_ms,
+            taken: HashMap::new(),
+        }
     }
 
     /// Takes `count` from a key's budget of `limit` per window. Returns whether there was room.
     pub(crate) fn take(&mut self, key: K, now_ms: i64, count: u32, limit: u32) -> bool {
         let taken = self.taken.entry(key).or_default();
-        while taken.front().is_some_and(|(at_ms, _)| now_ms - at_ms >= self.window_ms) {
+        while taken
+            .front()
+            .is_some_and(|(at_ms, _)| now_ms - at_ms >= self.window_ms)
+        {
             taken.pop_front();
         }
         let used: u32 = taken.iter().map(|(_, amount)| amount).sum();
@@ -46,9 +52,18 @@ mod tests {
             assert!(windows.take("a", request, 1, 60));
         }
         assert!(!windows.take("a", 1_999, 1, 60));
-        assert!(windows.take("b", 1_999, 1, 60), "another key has its own budget");
-        assert!(windows.take("a", 2_000, 1, 60), "the request of t=0 left the window");
-        assert!(!windows.take("a", 2_000, 1, 60), "the refused request did not count");
+        assert!(
+            windows.take("b", 1_999, 1, 60),
+            "another key has its own budget"
+        );
+        assert!(
+            windows.take("a", 2_000, 1, 60),
+            "the request of t=0 left the window"
+        );
+        assert!(
+            !windows.take("a", 2_000, 1, 60),
+            "the refused request did not count"
+        );
     }
 
     #[test]

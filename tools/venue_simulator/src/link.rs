@@ -1,4 +1,5 @@
-//! The TCP stream under TLS, with faults a network can have: cut, cut after N bytes, silence, dribble.
+//! The TCP stream under TLS, with faults a network can have: cut, cut after N bytes, silence,
+//! dribble.
 //!
 //! Invariants: without a fault the stream is the socket. A silent link swallows what is written and
 //! delivers nothing, as a black hole does. Threads: the control may be used from any thread.
@@ -45,7 +46,8 @@ impl LinkControl {
 
     /// Breaks the connection once `bytes` more (ciphertext) bytes were written to the client.
     pub(crate) fn cut_after_bytes(&self, bytes: u32) {
-        self.writable_bytes.store(i64::from(bytes), Ordering::Release);
+        self.writable_bytes
+            .store(i64::from(bytes), Ordering::Release);
     }
 
     /// From now on nothing arrives in either direction; the socket stays open.
@@ -56,7 +58,8 @@ impl LinkControl {
 
     /// Writes at most this many bytes per system call.
     pub(crate) fn dribble(&self, bytes: usize) {
-        self.largest_write_bytes.store(bytes.max(1), Ordering::Release);
+        self.largest_write_bytes
+            .store(bytes.max(1), Ordering::Release);
     }
 
     fn wake(&self) {
@@ -137,32 +140,32 @@ impl AsyncWrite for FaultyLink {
             return Poll::Ready(Err(broken()));
         }
         let allowed = usize::try_from(left).unwrap_or(usize::MAX);
-        let most = self.control.largest_write_bytes.load(Ordering::Acquire).min(allowed);
+        let most = self
+            .control
+            .largest_write_bytes
+            .load(Ordering::Acquire)
+            .min(allowed);
         let end = bytes.len().min(most);
         let written = Pin::new(&mut self.stream).poll_write(context, &bytes[..end]);
         if let Poll::Ready(Ok(count)) = written
             && left != UNLIMITED
         {
             let count = i64::try_from(count).unwrap_or(i64::MAX);
-            self.control.writable_bytes.fetch_sub(count, Ordering::AcqRel);
+            self.control
+                .writable_bytes
+                .fetch_sub(count, Ordering::AcqRel);
         }
         written
     }
 
-    fn poll_flush(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-    ) -> Poll<io::Result<()>> {
+    fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         if self.control.is_silent() {
             return Poll::Ready(Ok(()));
         }
         Pin::new(&mut self.stream).poll_flush(context)
     }
 
-    fn poll_shutdown(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-    ) -> Poll<io::Result<()>> {
+    fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         Pin::new(&mut self.stream).poll_shutdown(context)
     }
 }

@@ -1,9 +1,9 @@
-//! The background market: a fair price per instrument that walks, makers who quote around it, takers
-//! who sweep towards it.
+//! The background market: a fair price per instrument that walks, makers who quote around it,
+//! takers who sweep towards it.
 //!
-//! Invariants: what the house does is a function of the seed, the instrument and the step number alone
-//! (what clients rest in its way decides who is filled). All house orders belong to the last account.
-//! Threads: one task; the venue is locked for one step at a time.
+//! Invariants: what the house does is a function of the seed, the instrument and the step number
+//! alone (what clients rest in its way decides who is filled). All house orders belong to the last
+//! account. Threads: one task; the venue is locked for one step at a time.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -65,7 +65,11 @@ impl Market {
                 quotes: Vec::new(),
             })
             .collect();
-        Self { config: config.clone(), house, walks }
+        Self {
+            config: config.clone(),
+            house,
+            walks,
+        }
     }
 
     pub(crate) fn walk_count(&self) -> usize {
@@ -113,13 +117,23 @@ impl Walk {
         for level in 0..LEVELS {
             for side in [Side::Buy, Side::Sell] {
                 let distance = FIRST_QUOTE_CENTIBPS + level * QUOTE_STEP_CENTIBPS;
-                let distance = if side == Side::Buy { -distance } else { distance };
+                let distance = if side == Side::Buy {
+                    -distance
+                } else {
+                    distance
+                };
                 let share_percent = self.random.random_range(40..=160);
                 let listed = &exchange.instruments[self.instrument];
                 let price = self.price_at(listed, distance);
                 let quantity = self.quantity(listed, share_percent);
-                let order =
-                    house_order(house, self.instrument, side, OrderType::Limit, price, quantity);
+                let order = house_order(
+                    house,
+                    self.instrument,
+                    side,
+                    OrderType::Limit,
+                    price,
+                    quantity,
+                );
                 if let Ok(order_id) = exchange.place(now_ms, order) {
                     self.quotes.push(order_id);
                 }
@@ -127,7 +141,8 @@ impl Walk {
         }
     }
 
-    /// Clears what rests inside the sweep, on one side. The house's own quotes are out of the way then.
+    /// Clears what rests inside the sweep, on one side. The house's own quotes are out of the way
+    /// then.
     fn take(
         &mut self,
         exchange: &mut Exchange,
@@ -135,7 +150,11 @@ impl Walk {
         house: usize,
         now_ms: i64,
     ) {
-        let side = if self.random.random_bool(0.5) { Side::Buy } else { Side::Sell };
+        let side = if self.random.random_bool(0.5) {
+            Side::Buy
+        } else {
+            Side::Sell
+        };
         let deepest = i64::from(config.sweep_bps) * 100;
         let depth = self.random.random_range(0..=deepest);
         let share_percent = self.random.random_range(10..=400);
@@ -172,7 +191,7 @@ fn house_order(
         size_unit: SizeUnit::Base,
         size_unit_text: "",
         reduce_only: false,
-        self_trade_rule: SelfTradeRule::CancelMaker,
+        self_trade_rule: SelfTradeRule::Maker,
         clamp_price: false,
         is_amend_banned: false,
         attached: Arc::from(""),
@@ -184,7 +203,12 @@ pub(crate) async fn run_market(shared: Arc<Shared>) {
     let config = shared.config.market.clone();
     let mut market = {
         let venue = shared.venue();
-        Market::new(&config, shared.config.seed, &venue.exchange.instruments, venue.house)
+        Market::new(
+            &config,
+            shared.config.seed,
+            &venue.exchange.instruments,
+            venue.house,
+        )
     };
     let walks = market.walk_count();
     if walks == 0 || config.steps_per_second == 0 {

@@ -1,7 +1,7 @@
 //! Starting and stopping a simulator inside a process.
 //!
-//! Invariants: `start` returns once the port listens; `shutdown` writes the ledger. Threads: runs on the
-//! caller's tokio runtime.
+//! Invariants: `start` returns once the port listens; `shutdown` writes the ledger. Threads: runs
+//! on the caller's tokio runtime.
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -94,8 +94,13 @@ impl Simulator {
         let listener = TcpListener::bind(config.listen)
             .await
             .with_context(|| format!("listening on {}", config.listen))?;
-        let addr = listener.local_addr().context("reading the listening address")?;
-        let ca_pem_path = config.ca_out.clone().unwrap_or_else(|| default_ca_path(addr));
+        let addr = listener
+            .local_addr()
+            .context("reading the listening address")?;
+        let ca_pem_path = config
+            .ca_out
+            .clone()
+            .unwrap_or_else(|| default_ca_path(addr));
         tls::write_ca(&ca_pem_path, &identity.ca_pem)?;
         let allows_clear_text = config.allows_clear_text;
         let has_market = config.market.is_on;
@@ -113,12 +118,22 @@ impl Simulator {
         if has_market {
             tasks.push(tokio::spawn(market::run_market(Arc::clone(&shared))));
         }
-        Ok(Running { shared, addr, ca_pem_path, ca_pem: identity.ca_pem, tasks })
+        Ok(Running {
+            shared,
+            addr,
+            ca_pem_path,
+            ca_pem: identity.ca_pem,
+            tasks,
+        })
     }
 }
 
 fn default_ca_path(addr: SocketAddr) -> PathBuf {
-    let name = format!("venue-simulator-ca-{}-{}.pem", std::process::id(), addr.port());
+    let name = format!(
+        "venue-simulator-ca-{}-{}.pem",
+        std::process::id(),
+        addr.port()
+    );
     std::env::temp_dir().join(name)
 }
 
@@ -213,7 +228,9 @@ pub(crate) fn stats_of(shared: &Shared) -> SimulatorStats {
     let (fills, repeated, rate_limited) = {
         let venue = shared.venue();
         let accounts = 0..shared.config.accounts.len();
-        let fills = accounts.map(|index| venue.exchange.executions_of(index).len() as u64).sum();
+        let fills = accounts
+            .map(|index| venue.exchange.executions_of(index).len() as u64)
+            .sum();
         (fills, venue.exchange.repeated_accepts, venue.limits.refused)
     };
     SimulatorStats {

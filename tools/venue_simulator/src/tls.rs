@@ -20,21 +20,28 @@ pub(crate) struct ServerIdentity {
 pub(crate) fn make_identity(names: &[String]) -> anyhow::Result<ServerIdentity> {
     let ca_key = KeyPair::generate().context("making the CA key")?;
     let mut ca = CertificateParams::new(Vec::new()).context("CA parameters")?;
-    ca.distinguished_name.push(DnType::CommonName, "millrun venue simulator CA");
+    ca.distinguished_name
+        .push(DnType::CommonName, "millrun venue simulator CA");
     ca.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
     ca.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
     let ca_certificate = ca.self_signed(&ca_key).context("signing the CA")?;
     let issuer = Issuer::from_params(&ca, &ca_key);
     let key = KeyPair::generate().context("making the server key")?;
     let mut leaf = CertificateParams::new(names.to_vec()).context("server names")?;
-    leaf.distinguished_name.push(DnType::CommonName, "millrun venue simulator");
+    leaf.distinguished_name
+        .push(DnType::CommonName, "millrun venue simulator");
     leaf.use_authority_key_identifier_extension = true;
     leaf.key_usages = vec![KeyUsagePurpose::DigitalSignature];
     leaf.extended_key_usages = vec![rcgen::ExtendedKeyUsagePurpose::ServerAuth];
-    let certificate = leaf.signed_by(&key, &issuer).context("signing the server certificate")?;
+    let certificate = leaf
+        .signed_by(&key, &issuer)
+        .context("signing the server certificate")?;
     let private_key = PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(key.serialize_der()));
     let tls = server_config(certificate.der().clone(), private_key)?;
-    Ok(ServerIdentity { tls, ca_pem: ca_certificate.pem() })
+    Ok(ServerIdentity {
+        tls,
+        ca_pem: ca_certificate.pem(),
+    })
 }
 
 fn server_config(

@@ -1,7 +1,8 @@
 //! A hook that sees every order command before the venue acts on it.
 //!
-//! The engine promises that no command reaches a wire before its intent is in the journal; an implementor
-//! of [`CommandWitness`] reads that journal and tells whether the promise was kept. Must not know: the engine.
+//! The engine promises that no command reaches a wire before its intent is in the journal; an
+//! implementor of [`CommandWitness`] reads that journal and tells whether the promise was kept.
+//! Must not know: the engine.
 
 /// How a command reached the venue.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -56,7 +57,8 @@ pub enum WitnessVerdict {
     NotJudged,
 }
 
-/// Judges commands. Called on the connection's task, before the venue acts, without venue locks held.
+/// Judges commands. Called on the connection's task, before the venue acts, without venue locks
+/// held.
 pub trait CommandWitness: Send + Sync {
     /// Looks for the intent of one command.
     fn check(&self, command: &ReceivedCommand<'_>) -> WitnessVerdict;

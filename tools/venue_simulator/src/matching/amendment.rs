@@ -1,7 +1,8 @@
 //! Changes of resting orders: price, total quantity, and what a failed change does.
 //!
-//! Invariants: a refused amendment changes nothing unless the client asked for cancel-on-fail; a new price
-//! or a larger quantity loses time priority, a smaller quantity keeps it. Must not know: wire codes.
+//! Invariants: a refused amendment changes nothing unless the client asked for cancel-on-fail; a
+//! new price or a larger quantity loses time priority, a smaller quantity keeps it. Must not know:
+//! wire codes.
 
 use std::sync::Arc;
 
@@ -54,7 +55,10 @@ impl Exchange {
 
     /// Tells of an amendment that was taken and then failed (`amendResult` -1 or 1).
     pub(crate) fn fail_amendment(&mut self, now_ms: i64, order_id: u64, amendment: &Amendment) {
-        let is_open = self.orders.get(&order_id).is_some_and(|held| !held.state.is_terminal());
+        let is_open = self
+            .orders
+            .get(&order_id)
+            .is_some_and(|held| !held.state.is_terminal());
         if !is_open {
             return;
         }
@@ -84,7 +88,9 @@ impl Exchange {
         let quantity = amendment.new_quantity.unwrap_or(order.quantity);
         check_step(quantity, listed.lot, listed.min_quantity)?;
         if quantity > listed.max_limit_quantity {
-            return Err(Refusal::QuantityAboveLimit { limit: listed.max_limit_quantity });
+            return Err(Refusal::QuantityAboveLimit {
+                limit: listed.max_limit_quantity,
+            });
         }
         let current = order.price.expect("an open order has a price");
         let mut new = order.new.clone();
@@ -144,7 +150,10 @@ impl Exchange {
         now_ms: i64,
     ) {
         self.set_request(order_id, Arc::clone(&amendment.request_id), now_ms);
-        let order = self.orders.get_mut(&order_id).expect("the order was just checked");
+        let order = self
+            .orders
+            .get_mut(&order_id)
+            .expect("the order was just checked");
         let old_price = order.price.expect("an open order has a price");
         let (side, instrument) = (order.new.side, order.new.instrument);
         let keeps_place = price == old_price && quantity <= order.quantity;
@@ -170,7 +179,10 @@ impl Exchange {
     }
 
     fn set_request(&mut self, order_id: u64, request_id: Arc<str>, now_ms: i64) {
-        let order = self.orders.get_mut(&order_id).expect("an amended order is known");
+        let order = self
+            .orders
+            .get_mut(&order_id)
+            .expect("an amended order is known");
         order.amend_request_id = request_id;
         order.updated_ms = now_ms;
     }

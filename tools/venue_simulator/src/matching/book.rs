@@ -1,7 +1,7 @@
 //! One instrument's resting orders in price-time order.
 //!
-//! Invariants: a level in the map is never empty; the queue of a level is in order of arrival. It holds
-//! order ids only. Must not know: accounts, quantities, time.
+//! Invariants: a level in the map is never empty; the queue of a level is in order of arrival. It
+//! holds order ids only. Must not know: accounts, quantities, time.
 
 use std::collections::{BTreeMap, VecDeque};
 
@@ -34,13 +34,18 @@ impl Book {
     }
 
     pub(crate) fn insert(&mut self, side: Side, price: Decimal, order_id: u64) {
-        self.side_mut(side).entry(price).or_default().push_back(order_id);
+        self.side_mut(side)
+            .entry(price)
+            .or_default()
+            .push_back(order_id);
     }
 
     /// Takes an order out. Returns whether it was there.
     pub(crate) fn remove(&mut self, side: Side, price: Decimal, order_id: u64) -> bool {
         let levels = self.side_mut(side);
-        let Some(queue) = levels.get_mut(&price) else { return false };
+        let Some(queue) = levels.get_mut(&price) else {
+            return false;
+        };
         let before = queue.len();
         if queue.front() == Some(&order_id) {
             queue.pop_front();
@@ -66,13 +71,15 @@ impl Book {
     }
 
     /// Levels of a side, best first: price and the ids resting there.
-    pub(crate) fn levels(
-        &self,
-        side: Side,
-        depth: usize,
-    ) -> Vec<(Decimal, &VecDeque<u64>)> {
+    pub(crate) fn levels(&self, side: Side, depth: usize) -> Vec<(Decimal, &VecDeque<u64>)> {
         match side {
-            Side::Buy => self.bids.iter().rev().take(depth).map(|(p, q)| (*p, q)).collect(),
+            Side::Buy => self
+                .bids
+                .iter()
+                .rev()
+                .take(depth)
+                .map(|(p, q)| (*p, q))
+                .collect(),
             Side::Sell => self.asks.iter().take(depth).map(|(p, q)| (*p, q)).collect(),
         }
     }

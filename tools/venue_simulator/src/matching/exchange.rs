@@ -1,7 +1,8 @@
-//! The venue's state: instruments, books, orders, holdings; and what happened since it was last asked.
+//! The venue's state: instruments, books, orders, holdings; and what happened since it was last
+//! asked.
 //!
-//! Invariants: every public call leaves all books uncrossed; every change is in `updates`. Orders of the
-//! house account are forgotten when they end. Must not know: wire formats, clocks, threads.
+//! Invariants: every public call leaves all books uncrossed; every change is in `updates`. Orders
+//! of the house account are forgotten when they end. Must not know: wire formats, clocks, threads.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
@@ -10,9 +11,7 @@ use rust_decimal::Decimal;
 
 use super::book::Book;
 use super::holdings::Holdings;
-use super::order::{
-    AmendOutcome, CancelSource, Execution, Order, OrderState, PositionSide, Side,
-};
+use super::order::{AmendOutcome, CancelSource, Execution, Order, OrderState, PositionSide, Side};
 use crate::instruments::Instrument;
 
 /// First order id: sixteen digits, as the venue's own.
@@ -42,14 +41,29 @@ pub(crate) struct ExchangeRules {
 pub(crate) enum Refusal {
     InstrumentSuspended,
     InstrumentTakesPostOnly,
-    BelowMinimum { minimum: Decimal },
-    NotLotMultiple { lot: Decimal },
-    NotTickMultiple { tick: Decimal },
-    QuantityAboveLimit { limit: Decimal },
-    MarketQuantityAboveLimit { limit: Decimal },
-    PriceOutsideBand { highest_buy: Decimal, lowest_sell: Decimal },
+    BelowMinimum {
+        minimum: Decimal,
+    },
+    NotLotMultiple {
+        lot: Decimal,
+    },
+    NotTickMultiple {
+        tick: Decimal,
+    },
+    QuantityAboveLimit {
+        limit: Decimal,
+    },
+    MarketQuantityAboveLimit {
+        limit: Decimal,
+    },
+    PriceOutsideBand {
+        highest_buy: Decimal,
+        lowest_sell: Decimal,
+    },
     ClientOrderIdPending,
-    InsufficientBalance { currency: Arc<str> },
+    InsufficientBalance {
+        currency: Arc<str>,
+    },
     NoPositionToReduce,
     CancelTargetGone,
     AmendTargetGone,
@@ -65,10 +79,26 @@ pub(crate) enum Update {
         execution: Option<Arc<Execution>>,
         amend: Option<AmendOutcome>,
     },
-    Cash { account: usize, currency: Arc<str> },
-    Position { account: usize, instrument: usize, side: PositionSide, trade_id: u64 },
-    Trade { instrument: usize, trade_id: u64, price: Decimal, quantity: Decimal, taker: Side },
-    Book { instrument: usize },
+    Cash {
+        account: usize,
+        currency: Arc<str>,
+    },
+    Position {
+        account: usize,
+        instrument: usize,
+        side: PositionSide,
+        trade_id: u64,
+    },
+    Trade {
+        instrument: usize,
+        trade_id: u64,
+        price: Decimal,
+        quantity: Decimal,
+        taker: Side,
+    },
+    Book {
+        instrument: usize,
+    },
 }
 
 /// How a client names an order; an order id wins over a client order id.
@@ -113,7 +143,10 @@ impl Exchange {
     ) -> Self {
         let accounts = holdings.len();
         Self {
-            last_price: instruments.iter().map(|listed| listed.initial_price).collect(),
+            last_price: instruments
+                .iter()
+                .map(|listed| listed.initial_price)
+                .collect(),
             fees_collected: BTreeMap::new(),
             accept_counts: vec![HashMap::new(); accounts],
             repeated_accepts: 0,
@@ -125,8 +158,14 @@ impl Exchange {
             reducing_orders: vec![BTreeSet::new(); accounts],
             executions: vec![Vec::new(); accounts],
             updates: Vec::new(),
-            base_currency: instruments.iter().map(|listed| listed.base.as_str().into()).collect(),
-            quote_currency: instruments.iter().map(|listed| listed.quote.as_str().into()).collect(),
+            base_currency: instruments
+                .iter()
+                .map(|listed| listed.base.as_str().into())
+                .collect(),
+            quote_currency: instruments
+                .iter()
+                .map(|listed| listed.quote.as_str().into())
+                .collect(),
             next_order_id: FIRST_ORDER_ID,
             next_trade_id: vec![FIRST_TRADE_ID; instruments.len()],
             next_bill_id: FIRST_BILL_ID,
@@ -152,17 +191,23 @@ impl Exchange {
             OrderName::OrderId(order_id) => order_id,
             OrderName::ClientOrderId(text) => *self.client_order_ids[account].get(text)?,
         };
-        self.orders.get(&order_id).filter(|order| order.new.account == account)
+        self.orders
+            .get(&order_id)
+            .filter(|order| order.new.account == account)
     }
 
     /// All orders of an account, oldest first.
     pub(crate) fn orders_of(&self, account: usize) -> impl DoubleEndedIterator<Item = &Order> {
-        self.account_orders[account].iter().filter_map(|order_id| self.orders.get(order_id))
+        self.account_orders[account]
+            .iter()
+            .filter_map(|order_id| self.orders.get(order_id))
     }
 
     /// Open orders of an account, oldest first.
     pub(crate) fn open_orders_of(&self, account: usize) -> impl DoubleEndedIterator<Item = &Order> {
-        self.open_orders[account].iter().filter_map(|order_id| self.orders.get(order_id))
+        self.open_orders[account]
+            .iter()
+            .filter_map(|order_id| self.orders.get(order_id))
     }
 
     pub(crate) fn open_order_count(&self, account: usize) -> usize {
@@ -272,11 +317,16 @@ impl Exchange {
 
     /// Fills an open order at its own price against the house, whatever the book says.
     pub(crate) fn force_fill(&mut self, now_ms: i64, order_id: u64) {
-        let Some(order) = self.orders.get(&order_id).filter(|held| !held.state.is_terminal())
+        let Some(order) = self
+            .orders
+            .get(&order_id)
+            .filter(|held| !held.state.is_terminal())
         else {
             return;
         };
-        let Some(house) = self.holdings.iter().position(|held| held.is_house) else { return };
+        let Some(house) = self.holdings.iter().position(|held| held.is_house) else {
+            return;
+        };
         let Some(price) = order.price else { return };
         let quantity = order.leaves();
         let mut counter = order.clone();
@@ -334,7 +384,11 @@ impl Exchange {
         if self.holdings[order.new.account].is_house {
             return;
         }
-        self.updates.push(Update::Order { order: Arc::new(order.clone()), execution, amend });
+        self.updates.push(Update::Order {
+            order: Arc::new(order.clone()),
+            execution,
+            amend,
+        });
     }
 
     /// Ends an order: out of the book, cash released, state final, update noted.
@@ -369,7 +423,10 @@ impl Exchange {
         source: Option<CancelSource>,
         now_ms: i64,
     ) {
-        let order = self.orders.get_mut(&order_id).expect("an order that ends is known");
+        let order = self
+            .orders
+            .get_mut(&order_id)
+            .expect("an order that ends is known");
         assert!(!order.state.is_terminal(), "a terminal state never changes");
         order.state = state;
         order.cancel_source = source;

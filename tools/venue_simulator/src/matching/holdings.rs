@@ -1,7 +1,7 @@
 //! What one account owns: cash per currency, what orders hold back, and positions.
 //!
-//! Invariants: a position keeps its exact entry value, so that cash plus `quantity * mark - cost` over all
-//! accounts is conserved to the last digit. Must not know: orders, books, other accounts.
+//! Invariants: a position keeps its exact entry value, so that cash plus `quantity * mark - cost`
+//! over all accounts is conserved to the last digit. Must not know: orders, books, other accounts.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -53,16 +53,19 @@ pub(crate) struct Position {
 impl Position {
     /// Books a signed trade and returns the realised profit in quote currency.
     pub(crate) fn apply(&mut self, delta: Decimal, price: Decimal, contract: Decimal) -> Decimal {
-        let opens = self.quantity.is_zero()
-            || self.quantity.is_sign_positive() == delta.is_sign_positive();
+        let opens =
+            self.quantity.is_zero() || self.quantity.is_sign_positive() == delta.is_sign_positive();
         if opens {
             self.quantity += delta;
             self.cost += delta * price * contract;
             return Decimal::ZERO;
         }
         let closed = delta.abs().min(self.quantity.abs());
-        let signed_closed =
-            if self.quantity.is_sign_positive() { closed } else { -closed };
+        let signed_closed = if self.quantity.is_sign_positive() {
+            closed
+        } else {
+            -closed
+        };
         let released = if closed == self.quantity.abs() {
             self.cost
         } else {
@@ -112,10 +115,15 @@ impl Holdings {
     }
 
     pub(crate) fn position(&self, instrument: usize, side: PositionSide) -> Decimal {
-        self.positions.get(&(instrument, side)).map_or(Decimal::ZERO, |held| held.quantity)
+        self.positions
+            .get(&(instrument, side))
+            .map_or(Decimal::ZERO, |held| held.quantity)
     }
 
     pub(crate) fn leverage_of(&self, instrument: usize) -> Decimal {
-        self.leverage.get(&instrument).copied().unwrap_or(Decimal::from(5_u32))
+        self.leverage
+            .get(&instrument)
+            .copied()
+            .unwrap_or(Decimal::from(5_u32))
     }
 }

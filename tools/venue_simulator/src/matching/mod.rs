@@ -1,7 +1,8 @@
 //! The matching engine: price-time books, self-trade prevention, fees, balances and positions.
 //!
-//! Invariants: sans-IO and deterministic (time comes as an argument, ids are counters); a book is never
-//! left crossed; quantity and money are conserved. Must not know: JSON, venue codes, sockets, clocks.
+//! Invariants: sans-IO and deterministic (time comes as an argument, ids are counters); a book is
+//! never left crossed; quantity and money are conserved. Must not know: JSON, venue codes, sockets,
+//! clocks.
 
 mod amendment;
 mod book;

@@ -1,6 +1,7 @@
 //! An order as the venue keeps it, and the words that describe it.
 //!
-//! Invariants: `filled <= quantity`; a terminal state never changes. Must not know: books, accounts, JSON.
+//! Invariants: `filled <= quantity`; a terminal state never changes. Must not know: books,
+//! accounts, JSON.
 
 use std::sync::Arc;
 
@@ -88,17 +89,17 @@ impl OrderType {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum SelfTradeRule {
-    CancelMaker,
-    CancelTaker,
-    CancelBoth,
+    Maker,
+    Taker,
+    Both,
 }
 
 impl SelfTradeRule {
     pub(crate) fn name(self) -> &'static str {
         match self {
-            Self::CancelMaker => "cancel_maker",
-            Self::CancelTaker => "cancel_taker",
-            Self::CancelBoth => "cancel_both",
+            Self::Maker => "cancel_maker",
+            Self::Taker => "cancel_taker",
+            Self::Both => "cancel_both",
         }
     }
 }

@@ -1,16 +1,15 @@
 //! New orders: checks, self-trade prevention, the matching loop, and what becomes of the rest.
 //!
-//! Invariants: a refusal changes nothing; an accepted order is announced before its first fill, except a
-//! crossing post-only order, which is announced once, cancelled. Must not know: wire codes.
+//! Invariants: a refusal changes nothing; an accepted order is announced before its first fill,
+//! except a crossing post-only order, which is announced once, cancelled. Must not know: wire
+//! codes.
 
 use std::sync::Arc;
 
 use rust_decimal::Decimal;
 
 use super::exchange::{Exchange, Refusal, Update};
-use super::order::{
-    CancelSource, NewOrder, Order, OrderState, OrderType, SelfTradeRule, Side,
-};
+use super::order::{CancelSource, NewOrder, Order, OrderState, OrderType, SelfTradeRule, Side};
 use crate::instruments::InstrumentKind;
 
 /// How the matching loop ended.
@@ -74,7 +73,9 @@ impl Exchange {
             self.account_orders[account].push(order_id);
             if !order.new.client_order_id.is_empty() {
                 let key = Arc::clone(&order.new.client_order_id);
-                let count = self.accept_counts[account].entry(Arc::clone(&key)).or_default();
+                let count = self.accept_counts[account]
+                    .entry(Arc::clone(&key))
+                    .or_default();
                 *count += 1;
                 self.repeated_accepts += u64::from(*count > 1);
                 self.client_order_ids[account].insert(key, order_id);
@@ -103,7 +104,9 @@ impl Exchange {
 
     /// Rests, cancels or finishes what the matching loop left over.
     pub(super) fn settle_rest(&mut self, order_id: u64, matched: MatchEnd, now_ms: i64) {
-        let Some(order) = self.orders.get(&order_id) else { return };
+        let Some(order) = self.orders.get(&order_id) else {
+            return;
+        };
         if order.state.is_terminal() {
             return;
         }
@@ -127,7 +130,9 @@ impl Exchange {
     /// Trades against the other side until nothing crosses.
     pub(super) fn match_order(&mut self, order_id: u64, now_ms: i64) -> MatchEnd {
         loop {
-            let Some(taker) = self.orders.get(&order_id) else { return MatchEnd::NothingToTake };
+            let Some(taker) = self.orders.get(&order_id) else {
+                return MatchEnd::NothingToTake;
+            };
             if taker.state.is_terminal() {
                 return MatchEnd::NothingToTake;
             }
@@ -136,16 +141,18 @@ impl Exchange {
             };
             if self.is_same_owner(taker, maker_id) {
                 match taker.new.self_trade_rule {
-                    SelfTradeRule::CancelMaker => self.cancel_self_trade(maker_id, now_ms),
-                    SelfTradeRule::CancelTaker => return MatchEnd::SelfTrade,
-                    SelfTradeRule::CancelBoth => {
+                    SelfTradeRule::Maker => self.cancel_self_trade(maker_id, now_ms),
+                    SelfTradeRule::Taker => return MatchEnd::SelfTrade,
+                    SelfTradeRule::Both => {
                         self.cancel_self_trade(maker_id, now_ms);
                         return MatchEnd::SelfTrade;
                     }
                 }
                 continue;
             }
-            let quantity = self.takeable(taker, price).min(self.orders[&maker_id].leaves());
+            let quantity = self
+                .takeable(taker, price)
+                .min(self.orders[&maker_id].leaves());
             if quantity <= Decimal::ZERO {
                 return MatchEnd::NothingToTake;
             }
@@ -189,7 +196,12 @@ impl Exchange {
     }
 
     fn cancel_self_trade(&mut self, maker_id: u64, now_ms: i64) {
-        self.end(maker_id, OrderState::Canceled, Some(CancelSource::SELF_TRADE), now_ms);
+        self.end(
+            maker_id,
+            OrderState::Canceled,
+            Some(CancelSource::SELF_TRADE),
+            now_ms,
+        );
     }
 
     fn can_fill_whole(&self, order_id: u64) -> bool {
@@ -206,8 +218,8 @@ impl Exchange {
             }
             if self.is_same_owner(taker, maker_id) {
                 match taker.new.self_trade_rule {
-                    SelfTradeRule::CancelMaker => continue,
-                    SelfTradeRule::CancelTaker | SelfTradeRule::CancelBoth => break,
+                    SelfTradeRule::Maker => continue,
+                    SelfTradeRule::Taker | SelfTradeRule::Both => break,
                 }
             }
             wanted -= self.orders[&maker_id].leaves();
@@ -245,10 +257,14 @@ impl Exchange {
             }
         };
         if is_above_market {
-            return Err(Refusal::MarketQuantityAboveLimit { limit: listed.max_market_quantity });
+            return Err(Refusal::MarketQuantityAboveLimit {
+                limit: listed.max_market_quantity,
+            });
         }
         if new.quantity > listed.max_limit_quantity {
-            return Err(Refusal::QuantityAboveLimit { limit: listed.max_limit_quantity });
+            return Err(Refusal::QuantityAboveLimit {
+                limit: listed.max_limit_quantity,
+            });
         }
         Ok(())
     }
@@ -267,7 +283,9 @@ impl Exchange {
     }
 
     fn fit_price(&self, new: &mut NewOrder) -> Result<(), Refusal> {
-        let Some(price) = new.price else { return Ok(()) };
+        let Some(price) = new.price else {
+            return Ok(());
+        };
         new.price = Some(self.fitted_price(new, price)?);
         Ok(())
     }
@@ -287,7 +305,10 @@ impl Exchange {
             Side::Sell => price.max(lowest_sell),
         };
         if fitted != price && !new.clamp_price {
-            return Err(Refusal::PriceOutsideBand { highest_buy, lowest_sell });
+            return Err(Refusal::PriceOutsideBand {
+                highest_buy,
+                lowest_sell,
+            });
         }
         Ok(fitted)
     }
@@ -305,11 +326,7 @@ impl Exchange {
 }
 
 /// Minimum and step of a quantity.
-pub(super) fn check_step(
-    quantity: Decimal,
-    lot: Decimal,
-    minimum: Decimal,
-) -> Result<(), Refusal> {
+pub(super) fn check_step(quantity: Decimal, lot: Decimal, minimum: Decimal) -> Result<(), Refusal> {
     if quantity < minimum {
         return Err(Refusal::BelowMinimum { minimum });
     }

@@ -32,7 +32,11 @@ impl Exchange {
         if room.is_zero() {
             return Err(Refusal::NoPositionToReduce);
         }
-        Ok(if new.quantity > room { (room, "3") } else { (new.quantity, "") })
+        Ok(if new.quantity > room {
+            (room, "3")
+        } else {
+            (new.quantity, "")
+        })
     }
 
     /// Resizes or cancels resting reduce-only orders that exceed what is left of the position.
@@ -42,7 +46,9 @@ impl Exchange {
         }
         let candidates: Vec<u64> = self.reducing_orders[account].iter().copied().collect();
         for order_id in candidates {
-            let Some(order) = self.orders.get(&order_id) else { continue };
+            let Some(order) = self.orders.get(&order_id) else {
+                continue;
+            };
             if order.new.instrument != instrument || order.state.is_terminal() {
                 continue;
             }
@@ -51,7 +57,10 @@ impl Exchange {
                 let source = Some(CancelSource::REDUCE_ONLY_DISPLACED);
                 self.end(order_id, OrderState::Canceled, source, now_ms);
             } else if order.leaves() > room {
-                let order = self.orders.get_mut(&order_id).expect("the order was just read");
+                let order = self
+                    .orders
+                    .get_mut(&order_id)
+                    .expect("the order was just read");
                 order.quantity = order.filled + room;
                 order.amend_source = "4";
                 order.updated_ms = now_ms;

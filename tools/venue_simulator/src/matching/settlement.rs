@@ -1,7 +1,8 @@
 //! A match becomes money: executions, fees, cash, positions, and what open orders hold back.
 //!
 //! Invariants: what one side pays the other receives, but for fees, which are summed in
-//! `fees_collected`; frozen cash is the sum over open orders of what each requires. Must not know: wire.
+//! `fees_collected`; frozen cash is the sum over open orders of what each requires. Must not know:
+//! wire.
 
 use std::sync::Arc;
 
@@ -46,8 +47,7 @@ impl Exchange {
             taker: taker_side,
         });
         self.updates.push(Update::Book { instrument });
-        let accounts =
-            [maker_id, taker_id].map(|order_id| self.orders[&order_id].new.account);
+        let accounts = [maker_id, taker_id].map(|order_id| self.orders[&order_id].new.account);
         self.forget_if_filled_house(maker_id);
         self.forget_if_filled_house(taker_id);
         for account in accounts {
@@ -113,22 +113,40 @@ impl Exchange {
         let base = &self.base_currency[instrument];
         let notional = listed.notional(quantity, price);
         if listed.is_derivative() {
-            let rate = if is_taker { rates.derivative_taker } else { rates.derivative_maker };
-            return Fee { amount: notional * rate, currency: Arc::clone(quote), rate };
+            let rate = if is_taker {
+                rates.derivative_taker
+            } else {
+                rates.derivative_maker
+            };
+            return Fee {
+                amount: notional * rate,
+                currency: Arc::clone(quote),
+                rate,
+            };
         }
-        let rate = if is_taker { rates.spot_taker } else { rates.spot_maker };
+        let rate = if is_taker {
+            rates.spot_taker
+        } else {
+            rates.spot_maker
+        };
         // A charge is taken from what is received, a rebate paid in the other currency.
         let is_in_base = (side == Side::Buy) == rate.is_sign_negative();
-        let (amount, currency) =
-            if is_in_base { (quantity * rate, base) } else { (notional * rate, quote) };
-        Fee { amount, currency: Arc::clone(currency), rate }
+        let (amount, currency) = if is_in_base {
+            (quantity * rate, base)
+        } else {
+            (notional * rate, quote)
+        };
+        Fee {
+            amount,
+            currency: Arc::clone(currency),
+            rate,
+        }
     }
 
     fn move_money(&mut self, mut execution: Execution, now_ms: i64) -> Arc<Execution> {
         let (account, instrument) = (execution.account, execution.instrument);
         let quote = Arc::clone(&self.quote_currency[instrument]);
-        let notional =
-            self.instruments[instrument].notional(execution.quantity, execution.price);
+        let notional = self.instruments[instrument].notional(execution.quantity, execution.price);
         if self.instruments[instrument].is_derivative() {
             let profit = self.move_position(&execution, now_ms);
             execution.profit = profit;
@@ -150,8 +168,10 @@ impl Exchange {
         let contract = self.instruments[instrument].contract_value;
         let position_id = self.allocate_position_id();
         let key = (instrument, execution.position_side);
-        let position =
-            self.holdings[account].positions.entry(key).or_insert_with(|| Position {
+        let position = self.holdings[account]
+            .positions
+            .entry(key)
+            .or_insert_with(|| Position {
                 position_id,
                 quantity: Decimal::ZERO,
                 cost: Decimal::ZERO,
@@ -185,14 +205,20 @@ impl Exchange {
         cash.total += change;
         cash.updated_ms = now_ms;
         if !is_house && !change.is_zero() {
-            self.updates.push(Update::Cash { account, currency: Arc::clone(currency) });
+            self.updates.push(Update::Cash {
+                account,
+                currency: Arc::clone(currency),
+            });
         }
     }
 
     /// Moves an order forward by one execution and ends it when nothing is left.
     fn advance(&mut self, order_id: u64, execution: Arc<Execution>, now_ms: i64) {
         let notional = execution.price * execution.quantity;
-        let order = self.orders.get_mut(&order_id).expect("a matched order is known");
+        let order = self
+            .orders
+            .get_mut(&order_id)
+            .expect("a matched order is known");
         order.filled += execution.quantity;
         order.filled_price_sum += notional;
         order.profit += execution.profit;
@@ -207,7 +233,10 @@ impl Exchange {
         }
         order.updated_ms = now_ms;
         order.last_execution = Some(Arc::clone(&execution));
-        assert!(order.filled <= order.quantity, "no order fills beyond its quantity");
+        assert!(
+            order.filled <= order.quantity,
+            "no order fills beyond its quantity"
+        );
         let is_done = order.leaves().is_zero() && !order.is_quote_sized();
         let account = order.new.account;
         if is_done {
@@ -236,12 +265,11 @@ impl Exchange {
             return (quote, margin);
         }
         match new.side {
-            Side::Sell => {
-                (Arc::clone(&self.base_currency[new.instrument]), order.leaves())
-            }
-            Side::Buy if order.is_quote_sized() => {
-                (quote, new.quantity - order.quote_spent)
-            }
+            Side::Sell => (
+                Arc::clone(&self.base_currency[new.instrument]),
+                order.leaves(),
+            ),
+            Side::Buy if order.is_quote_sized() => (quote, new.quantity - order.quote_spent),
             Side::Buy => (quote, order.leaves() * price),
         }
     }
@@ -255,7 +283,11 @@ impl Exchange {
                 (new.side, new.position_side),
                 (Side::Buy, PositionSide::Long) | (Side::Sell, PositionSide::Short)
             );
-            return if is_opening { order.leaves() } else { Decimal::ZERO };
+            return if is_opening {
+                order.leaves()
+            } else {
+                Decimal::ZERO
+            };
         }
         let held = holdings.position(new.instrument, new.position_side);
         let signed = new.side.signed(Decimal::ONE);
@@ -282,7 +314,10 @@ impl Exchange {
         if change.is_zero() {
             return;
         }
-        let order = self.orders.get_mut(&order_id).expect("the order was just read");
+        let order = self
+            .orders
+            .get_mut(&order_id)
+            .expect("the order was just read");
         order.frozen = required;
         let cash = self.holdings[account].cash_mut(&currency);
         cash.frozen += change;

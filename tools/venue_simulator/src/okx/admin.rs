@@ -1,7 +1,8 @@
 //! The simulator's own side, under `/sim/`: totals, ledgers, faults, and acts of the venue.
 //!
 //! No venue has these paths; they are not signed. `GET /sim/stats`, `GET /sim/ledger?apiKey=`,
-//! `POST /sim/faults` (a rule, or an array), `DELETE /sim/faults[?id=]`, `POST /sim/act` (an [`Act`]).
+//! `POST /sim/faults` (a rule, or an array), `DELETE /sim/faults[?id=]`, `POST /sim/act` (an
+//! [`Act`]).
 
 use std::time::Duration;
 
@@ -36,21 +37,35 @@ enum Act {
     /// Makes connections silent.
     Stall { api_key: Option<String> },
     /// Notice 64008, then a close.
-    ServiceNotice { api_key: Option<String>, close_after_ms: u64 },
+    ServiceNotice {
+        api_key: Option<String>,
+        close_after_ms: u64,
+    },
     /// Closes connections with a code.
     Close { api_key: Option<String>, code: u16 },
     /// Sends any text to connections.
-    Inject { api_key: Option<String>, text: String },
+    Inject {
+        api_key: Option<String>,
+        text: String,
+    },
     /// Moves the venue clock.
     ClockSkew { ms: i64 },
     /// Places an order for an account that no connection asked for (REST parameters).
     Place { api_key: String, order: Value },
     /// Cancels an order with any `cancelSource`.
-    Cancel { api_key: String, ord_id: u64, cancel_source: u8 },
+    Cancel {
+        api_key: String,
+        ord_id: u64,
+        cancel_source: u8,
+    },
     /// Fills an order at its own price.
     Fill { api_key: String, ord_id: u64 },
     /// Changes an account's cash.
-    Cash { api_key: String, ccy: String, change: Decimal },
+    Cash {
+        api_key: String,
+        ccy: String,
+        change: Decimal,
+    },
     /// Changes an instrument's rules and tells the `instruments` channel.
     Instrument {
         inst_id: String,
@@ -64,14 +79,19 @@ enum Act {
 pub(crate) fn handle(shared: &Shared, parts: &Parts, body: &[u8]) -> RestAnswer {
     let query = parse_query(parts.uri.query().unwrap_or_default());
     let parameter = |name: &str| {
-        query.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str())
+        query
+            .iter()
+            .find(|(key, _)| key == name)
+            .map(|(_, value)| value.as_str())
     };
     match (parts.method.as_str(), parts.uri.path()) {
         ("GET", "/sim/stats") => json_answer(&json!(stats_of(shared))),
         ("GET", "/sim/ledger") => ledger_answer(shared, parameter("apiKey").unwrap_or_default()),
         ("POST", "/sim/faults") => arm(shared, body),
         ("DELETE", "/sim/faults") => {
-            shared.faults().disarm(parameter("id").and_then(|id| id.parse().ok()));
+            shared
+                .faults()
+                .disarm(parameter("id").and_then(|id| id.parse().ok()));
             json_answer(&json!({"ok": true}))
         }
         ("POST", "/sim/act") => match serde_json::from_slice(body) {
@@ -83,18 +103,27 @@ pub(crate) fn handle(shared: &Shared, parts: &Parts, body: &[u8]) -> RestAnswer 
 }
 
 fn json_answer(value: &Value) -> RestAnswer {
-    RestAnswer { status: 200, body: value.to_string() }
+    RestAnswer {
+        status: 200,
+        body: value.to_string(),
+    }
 }
 
 fn bad_request(message: &str) -> RestAnswer {
-    RestAnswer { status: 400, body: json!({"error": message}).to_string() }
+    RestAnswer {
+        status: 400,
+        body: json!({"error": message}).to_string(),
+    }
 }
 
 fn ledger_answer(shared: &Shared, api_key: &str) -> RestAnswer {
     match shared.account_by_key(api_key) {
         Some(account) => {
             let lines = ledger::account_lines(shared, &shared.venue(), account);
-            RestAnswer { status: 200, body: lines.join("\n") + "\n" }
+            RestAnswer {
+                status: 200,
+                body: lines.join("\n") + "\n",
+            }
         }
         None => bad_request("unknown apiKey"),
     }
@@ -121,22 +150,36 @@ fn perform(shared: &Shared, act: Act) -> RestAnswer {
             Ok(json!({"ok": true}))
         }
         Act::Place { api_key, order } => place(shared, &mut venue, &api_key, &order, now_ms),
-        Act::Cancel { api_key, ord_id, cancel_source } => account(shared, &api_key).and_then(|own| {
+        Act::Cancel {
+            api_key,
+            ord_id,
+            cancel_source,
+        } => account(shared, &api_key).and_then(|own| {
             let (name, source) = (OrderName::OrderId(ord_id), CancelSource(cancel_source));
             let outcome = venue.exchange.cancel(now_ms, own, name, source);
-            outcome.map(|_| json!({"ok": true})).map_err(|refusal| format!("{refusal:?}"))
+            outcome
+                .map(|_| json!({"ok": true}))
+                .map_err(|refusal| format!("{refusal:?}"))
         }),
         Act::Fill { api_key, ord_id } => account(shared, &api_key).map(|_| {
             venue.exchange.force_fill(now_ms, ord_id);
             json!({"ok": true})
         }),
-        Act::Cash { api_key, ccy, change } => account(shared, &api_key).map(|own| {
+        Act::Cash {
+            api_key,
+            ccy,
+            change,
+        } => account(shared, &api_key).map(|own| {
             venue.exchange.adjust_cash(now_ms, own, &ccy, change);
             json!({"ok": true})
         }),
-        Act::Instrument { inst_id, tick, lot, min, state } => {
-            change_instrument(&mut venue, &inst_id, [tick, lot, min], state)
-        }
+        Act::Instrument {
+            inst_id,
+            tick,
+            lot,
+            min,
+            state,
+        } => change_instrument(&mut venue, &inst_id, [tick, lot, min], state),
         link_act => on_connections(shared, &venue, &link_act),
     };
     publish_updates(shared, &mut venue);
@@ -147,7 +190,9 @@ fn perform(shared: &Shared, act: Act) -> RestAnswer {
 }
 
 fn account(shared: &Shared, api_key: &str) -> Result<usize, String> {
-    shared.account_by_key(api_key).ok_or_else(|| "unknown api_key".to_owned())
+    shared
+        .account_by_key(api_key)
+        .ok_or_else(|| "unknown api_key".to_owned())
 }
 
 fn place(
@@ -158,9 +203,20 @@ fn place(
     now_ms: i64,
 ) -> Result<Value, String> {
     let own = account(shared, api_key)?;
-    let operation = Operation { kind: OperationKind::Place, is_batch: false };
+    let operation = Operation {
+        kind: OperationKind::Place,
+        is_batch: false,
+    };
     let naming = InstrumentNaming::CodeOrName;
-    let result = run_leg(venue, own, operation, order, naming, LegTwist::default(), now_ms);
+    let result = run_leg(
+        venue,
+        own,
+        operation,
+        order,
+        naming,
+        LegTwist::default(),
+        now_ms,
+    );
     match result.error {
         None => Ok(json!({"ordId": result.order_id.unwrap_or_default().to_string()})),
         Some(error) => Err(format!("{} {}", error.code, error.message)),
@@ -177,10 +233,15 @@ fn on_connections(shared: &Shared, venue: &Venue, act: &Act) -> Result<Value, St
         | Act::Inject { api_key, .. } => api_key,
         other => return Err(format!("{other:?} is not about connections")),
     };
-    let own = api_key.as_deref().map(|key| account(shared, key)).transpose()?;
+    let own = api_key
+        .as_deref()
+        .map(|key| account(shared, key))
+        .transpose()?;
     let ids = venue.hub.ids_of(own);
     for id in &ids {
-        let Some(connection) = venue.hub.connections.get(id) else { continue };
+        let Some(connection) = venue.hub.connections.get(id) else {
+            continue;
+        };
         match act {
             Act::Disconnect { .. } => connection.link.cut(),
             Act::DisconnectAtByte { bytes, .. } => connection.link.cut_after_bytes(*bytes),
@@ -190,7 +251,9 @@ fn on_connections(shared: &Shared, venue: &Venue, act: &Act) -> Result<Value, St
                 send_notice(venue, *id, &connection_name(*id), close_after);
             }
             Act::Close { code, .. } => {
-                venue.hub.send_close(*id, *code, "closed by the venue", Duration::ZERO);
+                venue
+                    .hub
+                    .send_close(*id, *code, "closed by the venue", Duration::ZERO);
             }
             Act::Inject { text, .. } => venue.hub.send(*id, text.clone(), Duration::ZERO),
             _ => {}
@@ -220,7 +283,10 @@ fn change_instrument(
     for (id, connection) in &venue.hub.connections {
         for held in &connection.subscriptions {
             let is_wanted = held.channel == "instruments"
-                && held.instrument_kind.as_deref().is_none_or(|wanted| wanted == kind);
+                && held
+                    .instrument_kind
+                    .as_deref()
+                    .is_none_or(|wanted| wanted == kind);
             if is_wanted {
                 let text = format!("{{\"arg\":{},\"data\":[{object}]}}", held.argument_text);
                 venue.hub.send(*id, text, Duration::ZERO);

@@ -1,7 +1,7 @@
 //! The dead man's switch: cancel-all-after timers and the task that fires them.
 //!
-//! Invariants: a timer without tag covers every open order of the account, one with a tag only those
-//! with that tag; what it cancels carries `cancelSource` 20. Docs: "POST / Cancel All After".
+//! Invariants: a timer without tag covers every open order of the account, one with a tag only
+//! those with that tag; what it cancels carries `cancelSource` 20. Docs: "POST / Cancel All After".
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -34,7 +34,10 @@ pub(crate) fn arm(shared: &Shared, request: &RestRequest) -> Result<Vec<String>,
         timers.remove(&key);
         0
     } else {
-        let own = timers.keys().filter(|(account, _)| *account == request.account).count();
+        let own = timers
+            .keys()
+            .filter(|(account, _)| *account == request.account)
+            .count();
         if own >= TAG_BOUND && !timers.contains_key(&key) {
             return Err(VenueError::new(
                 "51071",
@@ -45,7 +48,9 @@ pub(crate) fn arm(shared: &Shared, request: &RestRequest) -> Result<Vec<String>,
         now_ms / 1_000 + seconds
     };
     let mut json = JsonObject::new();
-    json.integer("triggerTime", trigger_s).text("tag", &tag).integer("ts", now_ms / 1_000);
+    json.integer("triggerTime", trigger_s)
+        .text("tag", &tag)
+        .integer("ts", now_ms / 1_000);
     Ok(vec![json.finish()])
 }
 
@@ -81,7 +86,9 @@ fn fire_due(shared: &Shared, venue: &mut Venue) {
         for order_id in open {
             let name = OrderName::OrderId(order_id);
             // An order may have ended with one cancelled before it; that is not an error.
-            let _ = venue.exchange.cancel(now_ms, account, name, CancelSource::CANCEL_ALL_AFTER);
+            let _ = venue
+                .exchange
+                .cancel(now_ms, account, name, CancelSource::CANCEL_ALL_AFTER);
         }
         publish_updates(shared, venue);
     }

@@ -1,7 +1,8 @@
-//! Channels: which exist on which endpoint, what a subscription asks for, and the snapshot it starts with.
+//! Channels: which exist on which endpoint, what a subscription asks for, and the snapshot it
+//! starts with.
 //!
-//! Codes (docs: "WebSocket Class"): 60018 no such channel or parameters, 60011 log in first, 60008 /
-//! 64001 / 64002 wrong endpoint, 64003 trading tier too low.
+//! Codes (docs: "WebSocket Class"): 60018 no such channel or parameters, 60011 log in first, 60008
+//! / 64001 / 64002 wrong endpoint, 64003 trading tier too low.
 
 use serde_json::{Value, json};
 
@@ -17,20 +18,48 @@ use crate::okx::publish::public_object;
 use crate::okx::venue::{Shared, Venue, uid_of};
 
 const PUBLIC: [&str; 16] = [
-    "instruments", "tickers", "bbo-tbt", "books", "books5", "books-l2-tbt", "books50-l2-tbt",
-    "trades", "mark-price", "index-tickers", "funding-rate", "price-limit", "open-interest",
-    "status", "liquidation-orders", "estimated-price",
+    "instruments",
+    "tickers",
+    "bbo-tbt",
+    "books",
+    "books5",
+    "books-l2-tbt",
+    "books50-l2-tbt",
+    "trades",
+    "mark-price",
+    "index-tickers",
+    "funding-rate",
+    "price-limit",
+    "open-interest",
+    "status",
+    "liquidation-orders",
+    "estimated-price",
 ];
 const PRIVATE: [&str; 7] = [
-    "orders", "fills", "account", "positions", "balance_and_position", "liquidation-warning",
+    "orders",
+    "fills",
+    "account",
+    "positions",
+    "balance_and_position",
+    "liquidation-warning",
     "account-greeks",
 ];
-const BUSINESS_PRIVATE: [&str; 4] =
-    ["orders-algo", "algo-advance", "deposit-info", "withdrawal-info"];
-const KINDS: [&str; 7] = ["SPOT", "MARGIN", "SWAP", "FUTURES", "OPTION", "EVENTS", "ANY"];
+const BUSINESS_PRIVATE: [&str; 4] = [
+    "orders-algo",
+    "algo-advance",
+    "deposit-info",
+    "withdrawal-info",
+];
+const KINDS: [&str; 7] = [
+    "SPOT", "MARGIN", "SWAP", "FUTURES", "OPTION", "EVENTS", "ANY",
+];
 /// Channels whose number of connections per account is limited.
 pub(crate) const COUNTED: [&str; 6] = [
-    "orders", "account", "positions", "balance_and_position", "liquidation-warning",
+    "orders",
+    "account",
+    "positions",
+    "balance_and_position",
+    "liquidation-warning",
     "account-greeks",
 ];
 
@@ -140,13 +169,18 @@ fn unknown_channel(argument: &Value) -> VenueError {
 pub(crate) fn is_order_wanted(held: &Subscription, listed: &Instrument) -> bool {
     let kind = held.instrument_kind.as_deref();
     kind.is_none_or(|kind| kind == "ANY" || kind == listed.kind.name())
-        && held.family.as_ref().is_none_or(|family| *family == listed.family())
+        && held
+            .family
+            .as_ref()
+            .is_none_or(|family| *family == listed.family())
         && is_symbol_wanted(held, listed)
 }
 
 /// Whether a subscription is to all symbols or to this one.
 pub(crate) fn is_symbol_wanted(held: &Subscription, listed: &Instrument) -> bool {
-    held.symbol.as_ref().is_none_or(|symbol| *symbol == listed.symbol)
+    held.symbol
+        .as_ref()
+        .is_none_or(|symbol| *symbol == listed.symbol)
 }
 
 /// The messages a new subscription starts with, whole.
@@ -161,14 +195,23 @@ pub(crate) fn snapshots(
     let paged = r#","eventType":"snapshot","curPage":1,"lastPage":true"#;
     let (extra, data) = match held.channel.as_str() {
         "account" => {
-            let wanted = held.currency.as_ref().map(|currency| vec![currency.clone()]);
-            (paged, account_object(exchange, account, wanted.as_deref(), now_ms))
+            let wanted = held
+                .currency
+                .as_ref()
+                .map(|currency| vec![currency.clone()]);
+            (
+                paged,
+                account_object(exchange, account, wanted.as_deref(), now_ms),
+            )
         }
         "positions" => {
-            let open = exchange.holdings[account].positions.iter().filter(|(key, position)| {
-                !position.quantity.is_zero()
-                    && is_order_wanted(held, &exchange.instruments[key.0])
-            });
+            let open = exchange.holdings[account]
+                .positions
+                .iter()
+                .filter(|(key, position)| {
+                    !position.quantity.is_zero()
+                        && is_order_wanted(held, &exchange.instruments[key.0])
+                });
             let objects: Vec<String> = open
                 .map(|(key, position)| position_object(exchange, account, *key, position, now_ms))
                 .collect();
@@ -181,14 +224,24 @@ pub(crate) fn snapshots(
                 .keys()
                 .map(|name| balance_change(exchange, account, name))
                 .collect();
-            let open = holdings.positions.iter().filter(|(_, held)| !held.quantity.is_zero());
-            let positions: Vec<String> =
-                open.map(|(key, position)| position_change(exchange, *key, position)).collect();
-            ("", balance_and_position(now_ms, "snapshot", &balances, &positions, &[]))
+            let open = holdings
+                .positions
+                .iter()
+                .filter(|(_, held)| !held.quantity.is_zero());
+            let positions: Vec<String> = open
+                .map(|(key, position)| position_change(exchange, *key, position))
+                .collect();
+            (
+                "",
+                balance_and_position(now_ms, "snapshot", &balances, &positions, &[]),
+            )
         }
         _ => return Vec::new(),
     };
-    vec![format!("{{\"arg\":{}{extra},\"data\":[{data}]}}", held.argument_text)]
+    vec![format!(
+        "{{\"arg\":{}{extra},\"data\":[{data}]}}",
+        held.argument_text
+    )]
 }
 
 /// The messages a new public subscription starts with.
@@ -202,7 +255,10 @@ pub(crate) fn public_snapshots(shared: &Shared, venue: &Venue, held: &Subscripti
             if kind.is_none_or(|kind| kind == listed.kind.name()) {
                 data.push(instrument_object(listed, listed.kind.name()));
             }
-        } else if held.symbol.as_ref().is_some_and(|symbol| *symbol == listed.symbol)
+        } else if held
+            .symbol
+            .as_ref()
+            .is_some_and(|symbol| *symbol == listed.symbol)
             && ["tickers", "bbo-tbt", "books5", "books", "mark-price"]
                 .contains(&held.channel.as_str())
         {
@@ -212,6 +268,14 @@ pub(crate) fn public_snapshots(shared: &Shared, venue: &Venue, held: &Subscripti
     if data.is_empty() {
         return Vec::new();
     }
-    let extra = if held.channel == "books" { r#","action":"snapshot""# } else { "" };
-    vec![format!("{{\"arg\":{}{extra},\"data\":[{}]}}", held.argument_text, data.join(","))]
+    let extra = if held.channel == "books" {
+        r#","action":"snapshot""#
+    } else {
+        ""
+    };
+    vec![format!(
+        "{{\"arg\":{}{extra},\"data\":[{}]}}",
+        held.argument_text,
+        data.join(",")
+    )]
 }

@@ -1,6 +1,7 @@
 //! Venue codes and their texts (OKX v5 documentation, "Error Code").
 //!
-//! Invariants: a code is what the documentation lists for that situation. Must not know: transports.
+//! Invariants: a code is what the documentation lists for that situation. Must not know:
+//! transports.
 
 use crate::matching::Refusal;
 use crate::okx::json_object::plain;
@@ -15,7 +16,11 @@ pub(crate) struct VenueError {
 
 impl VenueError {
     pub(crate) fn new(code: &str, message: impl Into<String>) -> Self {
-        Self { code: code.to_owned(), message: message.into(), sub_code: "" }
+        Self {
+            code: code.to_owned(),
+            message: message.into(),
+            sub_code: "",
+        }
     }
 
     /// A code from a fault script, with the documented text where there is one.
@@ -57,9 +62,7 @@ fn text_of(code: &str) -> &'static str {
         "51016" => "Client order ID already exists.",
         "51054" => "Request timed out. Please try again.",
         "51149" => "Order timed out. Please try again.",
-        "51400" => {
-            "Cancellation failed as the order has been filled, canceled or does not exist."
-        }
+        "51400" => "Cancellation failed as the order has been filled, canceled or does not exist.",
         "51410" => "Cancellation failed as the order is already in canceling status or pending.",
         "51412" => "Cancellation timed out, please try again later.",
         "51503" => "Your order has already been filled or canceled.",
@@ -86,7 +89,10 @@ impl From<Refusal> for VenueError {
             ),
             Refusal::NotLotMultiple { lot } => Self::new(
                 "51121",
-                format!("Order quantity must be a multiple of the lot size {}.", plain(lot)),
+                format!(
+                    "Order quantity must be a multiple of the lot size {}.",
+                    plain(lot)
+                ),
             ),
             Refusal::NotTickMultiple { tick } => Self::new(
                 "51150",
@@ -97,13 +103,22 @@ impl From<Refusal> for VenueError {
             ),
             Refusal::QuantityAboveLimit { limit } => Self::new(
                 "51005",
-                format!("Your order amount exceeds the max order amount {}.", plain(limit)),
+                format!(
+                    "Your order amount exceeds the max order amount {}.",
+                    plain(limit)
+                ),
             ),
             Refusal::MarketQuantityAboveLimit { limit } => Self::new(
                 "51202",
-                format!("Market order amount exceeds the maximum amount {}.", plain(limit)),
+                format!(
+                    "Market order amount exceeds the maximum amount {}.",
+                    plain(limit)
+                ),
             ),
-            Refusal::PriceOutsideBand { highest_buy, lowest_sell } => Self::new(
+            Refusal::PriceOutsideBand {
+                highest_buy,
+                lowest_sell,
+            } => Self::new(
                 "51006",
                 format!(
                     "Order price is not within the price limit (Maximum buy price: {}, minimum \
@@ -125,14 +140,22 @@ impl From<Refusal> for VenueError {
             ),
             Refusal::CancelTargetGone => Self::known("51400"),
             Refusal::AmendTargetGone => Self::known("51503"),
-            Refusal::AmendBanned => Self::new("51000", "Parameter banAmend error"),
-            Refusal::NothingToAmend => {
-                Self::new("51500", "You must enter a price, quantity, or TP/SL")
-            }
-            Refusal::AmendWouldTake => Self::new(
-                "51511",
-                "Operation failed as the order price doesn't meet the requirement for Post Only.",
-            ),
+            other => amendment_error(other),
         }
+    }
+}
+
+/// Codes that only amendments meet.
+fn amendment_error(refusal: Refusal) -> VenueError {
+    match refusal {
+        Refusal::AmendBanned => VenueError::parameter("banAmend"),
+        Refusal::NothingToAmend => {
+            VenueError::new("51500", "You must enter a price, quantity, or TP/SL")
+        }
+        Refusal::AmendWouldTake => VenueError::new(
+            "51511",
+            "Operation failed as the order price doesn't meet the requirement for Post Only.",
+        ),
+        _ => VenueError::known("51000"),
     }
 }

@@ -1,7 +1,8 @@
 //! Open WebSocket connections: who they are, what they follow, and the queue to each.
 //!
-//! Invariants: messages to one connection keep their order unless one is delayed on purpose; a queue
-//! that grows beyond its bound ends the connection (4005). Must not know: how messages are made.
+//! Invariants: messages to one connection keep their order unless one is delayed on purpose; a
+//! queue that grows beyond its bound ends the connection (4005). Must not know: how messages are
+//! made.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -27,8 +28,15 @@ pub(crate) enum SocketPath {
 
 /// Something for a connection's task to send.
 pub(crate) enum Outgoing {
-    Text { text: String, due: Option<Instant> },
-    Close { code: u16, reason: &'static str, due: Option<Instant> },
+    Text {
+        text: String,
+        due: Option<Instant>,
+    },
+    Close {
+        code: u16,
+        reason: &'static str,
+        due: Option<Instant>,
+    },
 }
 
 /// One followed channel.
@@ -74,7 +82,12 @@ pub(crate) struct Hub {
 
 impl Hub {
     pub(crate) fn new(push_delay: Duration) -> Self {
-        Self { connections: BTreeMap::new(), push_delay, held_acks: Vec::new(), next_id: 0 }
+        Self {
+            connections: BTreeMap::new(),
+            push_delay,
+            held_acks: Vec::new(),
+            next_id: 0,
+        }
     }
 
     /// Registers a connection and returns its id.
@@ -90,11 +103,17 @@ impl Hub {
 
     /// Queues a text message, to be sent after `delay`.
     pub(crate) fn send(&self, id: u64, text: String, delay: Duration) {
-        let Some(connection) = self.connections.get(&id) else { return };
+        let Some(connection) = self.connections.get(&id) else {
+            return;
+        };
         let waiting = connection.queued.fetch_add(1, Ordering::Relaxed);
         if waiting == QUEUE_BOUND {
             let reason = "The message buffer is full";
-            let _ = connection.queue.send(Outgoing::Close { code: 4005, reason, due: None });
+            let _ = connection.queue.send(Outgoing::Close {
+                code: 4005,
+                reason,
+                due: None,
+            });
         }
         if waiting < QUEUE_BOUND {
             let due = due_after(delay);
@@ -125,7 +144,10 @@ impl Hub {
             .values()
             .filter(|connection| {
                 connection.account == Some(account)
-                    && connection.subscriptions.iter().any(|held| held.channel == channel)
+                    && connection
+                        .subscriptions
+                        .iter()
+                        .any(|held| held.channel == channel)
             })
             .count()
     }

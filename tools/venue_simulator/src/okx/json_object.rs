@@ -13,7 +13,9 @@ pub(crate) struct JsonObject {
 
 impl JsonObject {
     pub(crate) fn new() -> Self {
-        Self { text: String::from("{") }
+        Self {
+            text: String::from("{"),
+        }
     }
 
     /// A string member.
@@ -77,7 +79,9 @@ impl JsonObject {
 
 /// Text as a JSON string.
 pub(crate) fn quoted(value: &str) -> String {
-    let is_plain = value.bytes().all(|byte| byte >= 0x20 && byte != b'"' && byte != b'\\');
+    let is_plain = value
+        .bytes()
+        .all(|byte| byte >= 0x20 && byte != b'"' && byte != b'\\');
     if is_plain {
         return format!("\"{value}\"");
     }
@@ -97,7 +101,11 @@ mod tests {
     #[test]
     fn members_come_in_the_order_written_and_decimals_lose_trailing_zeros() {
         let mut object = JsonObject::new();
-        object.text("a", "x").decimal("b", Decimal::new(1200, 3)).integer("c", 7).raw("d", "[]");
+        object
+            .text("a", "x")
+            .decimal("b", Decimal::new(1200, 3))
+            .integer("c", 7)
+            .raw("d", "[]");
         assert_eq!(object.finish(), r#"{"a":"x","b":"1.2","c":"7","d":[]}"#);
     }
 

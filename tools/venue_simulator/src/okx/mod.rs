@@ -1,7 +1,8 @@
-//! OKX API v5 over the matching engine: what its documentation says, byte for byte where it says it.
+//! OKX API v5 over the matching engine: what its documentation says, byte for byte where it says
+//! it.
 //!
-//! Invariants: the whole documented field set in every message; one mutex around the venue, never held
-//! across an await. Must not know: our engine.
+//! Invariants: the whole documented field set in every message; one mutex around the venue, never
+//! held across an await. Must not know: our engine.
 
 mod account_json;
 mod cancel_all_after;

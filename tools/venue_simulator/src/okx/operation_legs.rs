@@ -71,14 +71,21 @@ impl LegResult {
 
     pub(crate) fn refused(leg: &Value, error: VenueError) -> Self {
         let named = text(leg, "ordId").and_then(|order_id| order_id.parse().ok());
-        Self { error: Some(error), order_id: named, ..Self::of(leg) }
+        Self {
+            error: Some(error),
+            order_id: named,
+            ..Self::of(leg)
+        }
     }
 
     /// As an element of `data`.
     pub(crate) fn to_json(&self, kind: OperationKind, success: &str, now_ms: i64) -> String {
-        let order_id = self.order_id.map_or(String::new(), |order_id| order_id.to_string());
+        let order_id = self
+            .order_id
+            .map_or(String::new(), |order_id| order_id.to_string());
         let mut json = JsonObject::new();
-        json.text("clOrdId", &self.client_order_id).text("ordId", &order_id);
+        json.text("clOrdId", &self.client_order_id)
+            .text("ordId", &order_id);
         if kind == OperationKind::Place {
             json.text("tag", &self.tag);
         }
@@ -88,7 +95,11 @@ impl LegResult {
         }
         match &self.error {
             None => {
-                let message = if kind == OperationKind::Place { success } else { "" };
+                let message = if kind == OperationKind::Place {
+                    success
+                } else {
+                    ""
+                };
                 json.text("sCode", "0").text("sMsg", message);
             }
             Some(error) => {
@@ -127,12 +138,19 @@ pub(crate) fn run_leg(
             let known = venue.exchange.order(order_id);
             let client_order_id =
                 known.map_or(String::new(), |order| order.new.client_order_id.to_string());
-            LegResult { client_order_id, order_id: Some(order_id), ..LegResult::of(leg) }
+            LegResult {
+                client_order_id,
+                order_id: Some(order_id),
+                ..LegResult::of(leg)
+            }
         }
         Err(error) => {
             let is_place = operation.kind == OperationKind::Place;
             let refused = LegResult::refused(leg, error);
-            LegResult { order_id: refused.order_id.filter(|_| !is_place), ..refused }
+            LegResult {
+                order_id: refused.order_id.filter(|_| !is_place),
+                ..refused
+            }
         }
     }
 }
@@ -150,7 +168,14 @@ fn carry_out(
     let instrument = parameters::instrument(instruments, leg, naming)?;
     let is_spot = !instruments[instrument].is_derivative();
     let is_batch = operation.is_batch;
-    venue.limits.take_leg(account, instrument, is_spot, operation.kind, is_batch, now_ms)?;
+    venue.limits.take_leg(
+        account,
+        instrument,
+        is_spot,
+        operation.kind,
+        is_batch,
+        now_ms,
+    )?;
     match operation.kind {
         OperationKind::Place => place(venue, account, instrument, leg, now_ms),
         OperationKind::Cancel => cancel(venue, account, instrument, leg, twist, now_ms),
@@ -183,9 +208,17 @@ fn cancel(
     let owned = parameters::order_name(leg)?;
     let name = borrowed(&owned);
     let exchange = &mut venue.exchange;
-    check_on_instrument(exchange, account, name, instrument, Refusal::CancelTargetGone)?;
+    check_on_instrument(
+        exchange,
+        account,
+        name,
+        instrument,
+        Refusal::CancelTargetGone,
+    )?;
     if twist.fills_instead
-        && let Some(order) = exchange.find(account, name).filter(|held| !held.state.is_terminal())
+        && let Some(order) = exchange
+            .find(account, name)
+            .filter(|held| !held.state.is_terminal())
     {
         let order_id = order.order_id;
         exchange.force_fill(now_ms, order_id);
@@ -206,9 +239,17 @@ fn amend(
     let name = borrowed(&owned);
     let amendment = parameters::amendment(leg)?;
     let exchange = &mut venue.exchange;
-    check_on_instrument(exchange, account, name, instrument, Refusal::AmendTargetGone)?;
+    check_on_instrument(
+        exchange,
+        account,
+        name,
+        instrument,
+        Refusal::AmendTargetGone,
+    )?;
     if twist.amend_fails
-        && let Some(order) = exchange.find(account, name).filter(|held| !held.state.is_terminal())
+        && let Some(order) = exchange
+            .find(account, name)
+            .filter(|held| !held.state.is_terminal())
     {
         let order_id = order.order_id;
         exchange.fail_amendment(now_ms, order_id, &amendment);

@@ -56,8 +56,11 @@ pub(crate) fn plan(
     request: &OperationRequest,
     link: &Arc<LinkControl>,
 ) -> OperationPlan {
-    let ids: Vec<String> =
-        request.legs.iter().map(|leg| text(leg, "clOrdId").unwrap_or_default()).collect();
+    let ids: Vec<String> = request
+        .legs
+        .iter()
+        .map(|leg| text(leg, "clOrdId").unwrap_or_default())
+        .collect();
     let ids: Vec<&str> = ids.iter().map(String::as_str).collect();
     let struck = shared.strike(&FaultMoment {
         point: FaultPoint::Operation,
@@ -77,7 +80,11 @@ pub(crate) fn plan(
             Fault::DelayAck { ms } => plan.ack_delay = Duration::from_millis(ms),
             Fault::AckAfterFill { ms } => plan.ack_after_fill = Some(Duration::from_millis(ms)),
             Fault::DelayAcceptance { ms } => plan.accept_after = Duration::from_millis(ms),
-            Fault::Answer { code, executes, at_top } => {
+            Fault::Answer {
+                code,
+                executes,
+                at_top,
+            } => {
                 plan.answer = Some(VenueError::known(&code));
                 plan.executes &= executes;
                 plan.answers_at_top = at_top;
@@ -105,21 +112,28 @@ pub(crate) fn plan(
     plan
 }
 
-/// Shows every leg to the witness and counts it. Call before anything else is done with the request.
+/// Shows every leg to the witness and counts it. Call before anything else is done with the
+/// request.
 pub(crate) fn witness(shared: &Shared, request: &OperationRequest) {
     let counters = &shared.counters;
     let received = request.legs.len() as u64;
-    counters.legs_received.fetch_add(received, Ordering::Relaxed);
+    counters
+        .legs_received
+        .fetch_add(received, Ordering::Relaxed);
     match request.operation.kind {
         OperationKind::Place => &counters.orders_received,
         OperationKind::Cancel => &counters.cancels_received,
         OperationKind::Amend => &counters.amends_received,
     }
     .fetch_add(received, Ordering::Relaxed);
-    let Some(witness) = &shared.witness else { return };
+    let Some(witness) = &shared.witness else {
+        return;
+    };
     for (position, leg) in request.legs.iter().enumerate() {
         let field = |names: [&str; 2]| {
-            text(leg, names[0]).or_else(|| text(leg, names[1])).unwrap_or_default()
+            text(leg, names[0])
+                .or_else(|| text(leg, names[1]))
+                .unwrap_or_default()
         };
         let known = &shared.config.instruments;
         let index = instrument(known, leg, InstrumentNaming::CodeOrName).ok();
@@ -159,8 +173,11 @@ pub(crate) fn execute(
 ) {
     let mut venue = shared.venue();
     let now_ms = shared.clock.now_ms();
-    let results: Vec<LegResult> =
-        request.legs.iter().map(|leg| leg_result(shared, &mut venue, request, plan, leg, now_ms)).collect();
+    let results: Vec<LegResult> = request
+        .legs
+        .iter()
+        .map(|leg| leg_result(shared, &mut venue, request, plan, leg, now_ms))
+        .collect();
     reply(&mut venue, &results);
     publish_updates(shared, &mut venue);
 }
@@ -178,7 +195,10 @@ fn leg_result(
         return LegResult::refused(leg, error);
     }
     if !plan.executes {
-        let error = plan.answer.clone().unwrap_or_else(|| VenueError::known("50026"));
+        let error = plan
+            .answer
+            .clone()
+            .unwrap_or_else(|| VenueError::known("50026"));
         return LegResult::refused(leg, error);
     }
     let naming = match request.transport {
@@ -188,9 +208,19 @@ fn leg_result(
     let operation = request.operation;
     // A batch of one counts as a single request, as the venue does.
     let is_batch = operation.is_batch && request.legs.len() > 1;
-    let counted = Operation { is_batch, ..operation };
-    let mut result =
-        run_leg(venue, request.account, counted, leg, naming, plan.twist, now_ms);
+    let counted = Operation {
+        is_batch,
+        ..operation
+    };
+    let mut result = run_leg(
+        venue,
+        request.account,
+        counted,
+        leg,
+        naming,
+        plan.twist,
+        now_ms,
+    );
     if operation.kind == OperationKind::Place {
         match &result.error {
             None => count(&counters.orders_accepted),
@@ -198,7 +228,11 @@ fn leg_result(
         }
     }
     if let Some(answer) = &plan.answer {
-        result = LegResult { order_id: None, error: Some(answer.clone()), ..result };
+        result = LegResult {
+            order_id: None,
+            error: Some(answer.clone()),
+            ..result
+        };
     }
     result
 }
@@ -219,7 +253,10 @@ fn deadline_error(
 
 /// Top-level code of a reply: `0` all done, `1` none, `2` some.
 pub(crate) fn top_code(results: &[LegResult]) -> &'static str {
-    let failed = results.iter().filter(|result| result.error.is_some()).count();
+    let failed = results
+        .iter()
+        .filter(|result| result.error.is_some())
+        .count();
     match failed {
         0 => "0",
         _ if failed == results.len() => "1",
@@ -234,7 +271,9 @@ pub(crate) fn data_array(
     success: &str,
     now_ms: i64,
 ) -> String {
-    let legs: Vec<String> =
-        results.iter().map(|result| result.to_json(kind, success, now_ms)).collect();
+    let legs: Vec<String> = results
+        .iter()
+        .map(|result| result.to_json(kind, success, now_ms))
+        .collect();
     format!("[{}]", legs.join(","))
 }

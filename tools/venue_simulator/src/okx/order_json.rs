@@ -1,8 +1,9 @@
-//! Orders and fills as OKX writes them: the whole field set of the order channel, of REST order objects
-//! and of fill records (docs: "WS / Order channel", "GET / Order details", "GET / Transaction details").
+//! Orders and fills as OKX writes them: the whole field set of the order channel, of REST order
+//! objects and of fill records (docs: "WS / Order channel", "GET / Order details", "GET /
+//! Transaction details").
 //!
-//! Invariants: in a push the `fill*` members are this push's fill only; in REST they are the last fill.
-
+//! Invariants: in a push the `fill*` members are this push's fill only; in REST they are the last
+//! fill.
 
 use crate::instruments::Instrument;
 use crate::matching::{AmendOutcome, Exchange, Execution, Order, OrderState, Side, SizeUnit};
@@ -22,7 +23,9 @@ pub(crate) struct PushDetail<'a> {
 pub(crate) fn order_push(exchange: &Exchange, order: &Order, detail: PushDetail<'_>) -> String {
     let mut json = JsonObject::new();
     write_identity(&mut json, exchange, order);
-    let price = order.price.unwrap_or_else(|| exchange.mark_price(order.new.instrument));
+    let price = order
+        .price
+        .unwrap_or_else(|| exchange.mark_price(order.new.instrument));
     let listed = &exchange.instruments[order.new.instrument];
     let notional = listed.notional(order.quantity, price).round_dp(6);
     json.decimal("notionalUsd", notional);
@@ -30,8 +33,15 @@ pub(crate) fn order_push(exchange: &Exchange, order: &Order, detail: PushDetail<
     write_fill(&mut json, detail.execution);
     write_fill_marks(&mut json, exchange, order, detail.execution);
     let average = order.average_price().map_or("0".to_owned(), plain);
-    write_progress(&mut json, exchange, order, &average, detail.state.unwrap_or(order.state));
-    json.integer("uTime", order.updated_ms + detail.later_ms).integer("cTime", order.created_ms);
+    write_progress(
+        &mut json,
+        exchange,
+        order,
+        &average,
+        detail.state.unwrap_or(order.state),
+    );
+    json.integer("uTime", order.updated_ms + detail.later_ms)
+        .integer("cTime", order.created_ms);
     let (request, result) = match detail.amend {
         Some(AmendOutcome::Done) => (&*order.amend_request_id, "0"),
         Some(AmendOutcome::Failed) => (&*order.amend_request_id, "-1"),
@@ -42,7 +52,9 @@ pub(crate) fn order_push(exchange: &Exchange, order: &Order, detail: PushDetail<
     json.text("reqId", request).text("amendResult", result);
     write_tail(&mut json, listed, order);
     json.decimal("lastPx", exchange.last_price[order.new.instrument]);
-    json.text("code", "0").text("msg", "").text("tradeQuoteCcy", &listed.quote);
+    json.text("code", "0")
+        .text("msg", "")
+        .text("tradeQuoteCcy", &listed.quote);
     json.finish()
 }
 
@@ -55,7 +67,8 @@ pub(crate) fn order_object(exchange: &Exchange, order: &Order) -> String {
     write_last_fill(&mut json, order.last_execution.as_deref());
     let average = order.average_price().map_or(String::new(), plain);
     write_progress(&mut json, exchange, order, &average, order.state);
-    json.integer("uTime", order.updated_ms).integer("cTime", order.created_ms);
+    json.integer("uTime", order.updated_ms)
+        .integer("cTime", order.created_ms);
     write_tail(&mut json, listed, order);
     json.text("tradeQuoteCcy", &listed.quote);
     json.finish()
@@ -64,19 +77,27 @@ pub(crate) fn order_object(exchange: &Exchange, order: &Order) -> String {
 fn write_identity(json: &mut JsonObject, exchange: &Exchange, order: &Order) {
     let listed = &exchange.instruments[order.new.instrument];
     let new = &order.new;
-    json.text("instType", listed.kind.name()).text("instId", &listed.symbol);
-    json.text("tgtCcy", new.size_unit_text).text("ccy", &listed.quote);
-    json.integer("ordId", order.order_id).text("clOrdId", &new.client_order_id);
+    json.text("instType", listed.kind.name())
+        .text("instId", &listed.symbol);
+    json.text("tgtCcy", new.size_unit_text)
+        .text("ccy", &listed.quote);
+    json.integer("ordId", order.order_id)
+        .text("clOrdId", &new.client_order_id);
     json.text("tag", &new.tag);
     json.text("px", &order.price.map_or(String::new(), plain));
     json.blanks(&["pxUsd", "pxVol", "pxType"]);
     // A market order sized in quote shows the amount that was asked for.
-    let quantity = if order.is_quote_sized() { new.quantity } else { order.quantity };
+    let quantity = if order.is_quote_sized() {
+        new.quantity
+    } else {
+        order.quantity
+    };
     json.decimal("sz", quantity);
 }
 
 fn write_kind(json: &mut JsonObject, order: &Order) {
-    json.text("ordType", order.new.order_type.name()).text("side", order.new.side.name());
+    json.text("ordType", order.new.order_type.name())
+        .text("side", order.new.side.name());
     json.text("posSide", order.new.position_side.name());
     json.text("tdMode", order.new.trade_mode.name());
 }
@@ -84,14 +105,21 @@ fn write_kind(json: &mut JsonObject, order: &Order) {
 fn write_fill(json: &mut JsonObject, execution: Option<&Execution>) {
     match execution {
         Some(fill) => {
-            json.decimal("fillPx", fill.price).integer("tradeId", fill.trade_id);
-            json.decimal("fillSz", fill.quantity).decimal("fillPnl", fill.profit);
-            json.integer("fillTime", fill.at_ms).decimal("fillFee", fill.fee);
+            json.decimal("fillPx", fill.price)
+                .integer("tradeId", fill.trade_id);
+            json.decimal("fillSz", fill.quantity)
+                .decimal("fillPnl", fill.profit);
+            json.integer("fillTime", fill.at_ms)
+                .decimal("fillFee", fill.fee);
             json.text("fillFeeCcy", &fill.fee_currency);
         }
         None => {
-            json.blanks(&["fillPx", "tradeId"]).text("fillSz", "0").text("fillPnl", "0");
-            json.text("fillTime", "").text("fillFee", "0").text("fillFeeCcy", "");
+            json.blanks(&["fillPx", "tradeId"])
+                .text("fillSz", "0")
+                .text("fillPnl", "0");
+            json.text("fillTime", "")
+                .text("fillFee", "0")
+                .text("fillFeeCcy", "");
         }
     }
 }
@@ -99,11 +127,15 @@ fn write_fill(json: &mut JsonObject, execution: Option<&Execution>) {
 fn write_last_fill(json: &mut JsonObject, execution: Option<&Execution>) {
     match execution {
         Some(fill) => {
-            json.decimal("fillPx", fill.price).integer("tradeId", fill.trade_id);
-            json.decimal("fillSz", fill.quantity).integer("fillTime", fill.at_ms);
+            json.decimal("fillPx", fill.price)
+                .integer("tradeId", fill.trade_id);
+            json.decimal("fillSz", fill.quantity)
+                .integer("fillTime", fill.at_ms);
         }
         None => {
-            json.blanks(&["fillPx", "tradeId"]).text("fillSz", "0").text("fillTime", "");
+            json.blanks(&["fillPx", "tradeId"])
+                .text("fillSz", "0")
+                .text("fillTime", "");
         }
     }
 }
@@ -135,22 +167,39 @@ fn write_progress(
     state: OrderState,
 ) {
     let listed = &exchange.instruments[order.new.instrument];
-    let leverage =
-        if listed.is_derivative() { plain(order.leverage) } else { String::new() };
-    json.decimal("accFillSz", order.filled).text("avgPx", average).text("state", state.name());
+    let leverage = if listed.is_derivative() {
+        plain(order.leverage)
+    } else {
+        String::new()
+    };
+    json.decimal("accFillSz", order.filled)
+        .text("avgPx", average)
+        .text("state", state.name());
     json.text("lever", &leverage).text("attachAlgoClOrdId", "");
     json.blanks(&["tpTriggerPx", "tpTriggerPxType", "tpOrdPx"]);
     json.blanks(&["slTriggerPx", "slTriggerPxType", "slOrdPx"]);
-    let attached = if order.new.attached.is_empty() { "[]" } else { &order.new.attached };
-    json.raw("attachAlgoOrds", attached).raw("linkedAlgoOrd", r#"{"algoId":""}"#);
+    let attached = if order.new.attached.is_empty() {
+        "[]"
+    } else {
+        &order.new.attached
+    };
+    json.raw("attachAlgoOrds", attached)
+        .raw("linkedAlgoOrd", r#"{"algoId":""}"#);
     let (fee_currency, rebate_currency) = fee_currencies(listed, order);
-    json.text("stpId", "").text("stpMode", order.new.self_trade_rule.name());
+    json.text("stpId", "")
+        .text("stpMode", order.new.self_trade_rule.name());
     json.text("feeCcy", fee_currency).decimal("fee", order.fee);
-    json.text("rebateCcy", rebate_currency).decimal("rebate", order.rebate);
-    json.decimal("pnl", order.profit.round_dp(12)).text("source", "");
-    let source = order.cancel_source.map_or(String::new(), |source| source.0.to_string());
-    json.text("cancelSource", &source).text("cancelSourceReason", "");
-    json.text("amendSource", order.amend_source).text("category", "normal");
+    json.text("rebateCcy", rebate_currency)
+        .decimal("rebate", order.rebate);
+    json.decimal("pnl", order.profit.round_dp(12))
+        .text("source", "");
+    let source = order
+        .cancel_source
+        .map_or(String::new(), |source| source.0.to_string());
+    json.text("cancelSource", &source)
+        .text("cancelSourceReason", "");
+    json.text("amendSource", order.amend_source)
+        .text("category", "normal");
     json.text("isTpLimit", "false");
 }
 
@@ -180,31 +229,55 @@ pub(crate) fn fill_record(exchange: &Exchange, fill: &Execution) -> String {
     let listed = &exchange.instruments[fill.instrument];
     let mark = exchange.mark_price(fill.instrument);
     let mut json = JsonObject::new();
-    json.text("side", fill.side.name()).decimal("fillSz", fill.quantity);
-    json.decimal("fillPx", fill.price).blanks(&["fillPxVol", "fillFwdPx"]);
-    json.decimal("fee", fill.fee).decimal("fillPnl", fill.profit.round_dp(12));
-    json.integer("ordId", fill.order_id).decimal("feeRate", fill.fee_rate);
-    json.text("instType", listed.kind.name()).text("fillPxUsd", "");
-    json.text("instId", &listed.symbol).text("clOrdId", &fill.client_order_id);
-    json.text("posSide", fill.position_side.name()).integer("billId", fill.bill_id);
-    json.text("subType", sub_type(fill)).text("fillMarkVol", "").text("tag", &fill.tag);
-    json.integer("fillTime", fill.at_ms).text("execType", exec_type(fill));
-    json.decimal("fillIdxPx", mark).integer("tradeId", fill.trade_id);
-    json.decimal("fillMarkPx", mark).text("feeCcy", &fill.fee_currency);
-    json.integer("ts", fill.at_ms).text("tradeQuoteCcy", &listed.quote);
+    json.text("side", fill.side.name())
+        .decimal("fillSz", fill.quantity);
+    json.decimal("fillPx", fill.price)
+        .blanks(&["fillPxVol", "fillFwdPx"]);
+    json.decimal("fee", fill.fee)
+        .decimal("fillPnl", fill.profit.round_dp(12));
+    json.integer("ordId", fill.order_id)
+        .decimal("feeRate", fill.fee_rate);
+    json.text("instType", listed.kind.name())
+        .text("fillPxUsd", "");
+    json.text("instId", &listed.symbol)
+        .text("clOrdId", &fill.client_order_id);
+    json.text("posSide", fill.position_side.name())
+        .integer("billId", fill.bill_id);
+    json.text("subType", sub_type(fill))
+        .text("fillMarkVol", "")
+        .text("tag", &fill.tag);
+    json.integer("fillTime", fill.at_ms)
+        .text("execType", exec_type(fill));
+    json.decimal("fillIdxPx", mark)
+        .integer("tradeId", fill.trade_id);
+    json.decimal("fillMarkPx", mark)
+        .text("feeCcy", &fill.fee_currency);
+    json.integer("ts", fill.at_ms)
+        .text("tradeQuoteCcy", &listed.quote);
     json.finish()
 }
 
 /// One element of a fills channel push; `clOrdId` only when it is a positive 63-bit integer.
 pub(crate) fn fill_push(exchange: &Exchange, fill: &Execution) -> String {
-    let is_integer = fill.client_order_id.parse::<i64>().is_ok_and(|number| number > 0);
-    let client_order_id = if is_integer { &*fill.client_order_id } else { "0" };
+    let is_integer = fill
+        .client_order_id
+        .parse::<i64>()
+        .is_ok_and(|number| number > 0);
+    let client_order_id = if is_integer {
+        &*fill.client_order_id
+    } else {
+        "0"
+    };
     let mut json = JsonObject::new();
     json.text("instId", &exchange.instruments[fill.instrument].symbol);
-    json.decimal("fillSz", fill.quantity).decimal("fillPx", fill.price);
-    json.text("side", fill.side.name()).integer("ts", fill.at_ms);
-    json.integer("ordId", fill.order_id).text("clOrdId", client_order_id);
-    json.integer("tradeId", fill.trade_id).text("execType", exec_type(fill));
+    json.decimal("fillSz", fill.quantity)
+        .decimal("fillPx", fill.price);
+    json.text("side", fill.side.name())
+        .integer("ts", fill.at_ms);
+    json.integer("ordId", fill.order_id)
+        .text("clOrdId", client_order_id);
+    json.integer("tradeId", fill.trade_id)
+        .text("execType", exec_type(fill));
     json.text("count", "1");
     json.finish()
 }

@@ -1,7 +1,9 @@
-//! Request parameters as clients write them: strings, numbers or booleans; `""` and null are absent.
+//! Request parameters as clients write them: strings, numbers or booleans; `""` and null are
+//! absent.
 //!
-//! Invariants: nothing is guessed: a value that cannot be read is refused with the parameter's name.
-//! Must not know: the state of the venue, but for the instrument table and an account's position mode.
+//! Invariants: nothing is guessed: a value that cannot be read is refused with the parameter's
+//! name. Must not know: the state of the venue, but for the instrument table and an account's
+//! position mode.
 
 use std::sync::Arc;
 
@@ -38,8 +40,12 @@ pub(crate) fn flag(leg: &Value, key: &str) -> Result<bool, VenueError> {
 }
 
 fn decimal(leg: &Value, key: &str) -> Result<Option<Decimal>, VenueError> {
-    let Some(written) = text(leg, key) else { return Ok(None) };
-    let looks_plain = written.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.');
+    let Some(written) = text(leg, key) else {
+        return Ok(None);
+    };
+    let looks_plain = written
+        .bytes()
+        .all(|byte| byte.is_ascii_digit() || byte == b'.');
     match Decimal::from_str_exact(&written) {
         Ok(value) if looks_plain && value.is_sign_positive() => Ok(Some(value)),
         _ => Err(VenueError::parameter(key)),
@@ -51,7 +57,11 @@ fn checked_id(leg: &Value, key: &str, longest: usize) -> Result<Arc<str>, VenueE
     let written = text(leg, key).unwrap_or_default();
     let is_valid =
         written.len() <= longest && written.bytes().all(|byte| byte.is_ascii_alphanumeric());
-    if is_valid { Ok(Arc::from(written)) } else { Err(VenueError::parameter(key)) }
+    if is_valid {
+        Ok(Arc::from(written))
+    } else {
+        Err(VenueError::parameter(key))
+    }
 }
 
 /// How a leg may name its instrument.
@@ -70,7 +80,9 @@ pub(crate) fn instrument(
     naming: InstrumentNaming,
 ) -> Result<usize, VenueError> {
     if let Some(code) = text(leg, "instIdCode") {
-        let code: i64 = code.parse().map_err(|_| VenueError::parameter("instIdCode"))?;
+        let code: i64 = code
+            .parse()
+            .map_err(|_| VenueError::parameter("instIdCode"))?;
         let found = instruments.iter().position(|listed| listed.code == code);
         return found.ok_or_else(|| VenueError::known("51001"));
     }
@@ -90,7 +102,9 @@ pub(crate) enum OwnedName {
 
 pub(crate) fn order_name(leg: &Value) -> Result<OwnedName, VenueError> {
     if let Some(order_id) = text(leg, "ordId") {
-        let order_id = order_id.parse().map_err(|_| VenueError::parameter("ordId"))?;
+        let order_id = order_id
+            .parse()
+            .map_err(|_| VenueError::parameter("ordId"))?;
         return Ok(OwnedName::OrderId(order_id));
     }
     match text(leg, "clOrdId") {
@@ -199,7 +213,11 @@ fn size_unit(
     if listed.is_derivative() || order_type != OrderType::Market {
         return Ok((SizeUnit::Base, ""));
     }
-    let default_unit = if side == Side::Buy { SizeUnit::Quote } else { SizeUnit::Base };
+    let default_unit = if side == Side::Buy {
+        SizeUnit::Quote
+    } else {
+        SizeUnit::Base
+    };
     let unit = match text(leg, "tgtCcy").as_deref() {
         None => default_unit,
         Some("base_ccy") => SizeUnit::Base,
@@ -211,12 +229,13 @@ fn size_unit(
 
 fn self_trade_rule(leg: &Value, order_type: OrderType) -> Result<SelfTradeRule, VenueError> {
     match text(leg, "stpMode").as_deref() {
-        None | Some("cancel_maker") => Ok(SelfTradeRule::CancelMaker),
-        Some("cancel_taker") => Ok(SelfTradeRule::CancelTaker),
-        Some("cancel_both") if order_type == OrderType::FillOrKill => {
-            Err(VenueError::new("54036", "FOK orders cannot use cancel_both."))
-        }
-        Some("cancel_both") => Ok(SelfTradeRule::CancelBoth),
+        None | Some("cancel_maker") => Ok(SelfTradeRule::Maker),
+        Some("cancel_taker") => Ok(SelfTradeRule::Taker),
+        Some("cancel_both") if order_type == OrderType::FillOrKill => Err(VenueError::new(
+            "54036",
+            "FOK orders cannot use cancel_both.",
+        )),
+        Some("cancel_both") => Ok(SelfTradeRule::Both),
         Some(_) => Err(VenueError::parameter("stpMode")),
     }
 }

@@ -1,7 +1,7 @@
 //! What happened in the exchange becomes channel pushes.
 //!
-//! Invariants: pushes of one call keep the order of the updates; account, position and balance pushes
-//! follow the order pushes. Faults on pushes strike here. Must not know: sockets.
+//! Invariants: pushes of one call keep the order of the updates; account, position and balance
+//! pushes follow the order pushes. Faults on pushes strike here. Must not know: sockets.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -18,9 +18,12 @@ use crate::okx::account_json::{
 };
 use crate::okx::channels::{is_order_wanted, is_symbol_wanted};
 use crate::okx::hub::{SocketPath, Subscription};
-use crate::okx::json_object::plain;
+use crate::okx::json_object::{JsonObject, plain};
 use crate::okx::order_json::{PushDetail, fill_push, order_push};
 use crate::okx::venue::{Shared, Venue};
+
+/// Event pushes of account and positions carry no page members.
+const EVENT: &str = r#","eventType":"event_update""#;
 
 /// What of one account changed.
 #[derive(Default)]
@@ -47,18 +50,37 @@ pub(crate) fn publish_updates(shared: &Shared, venue: &mut Venue) {
     let mut books = BTreeSet::new();
     for update in &updates {
         match update {
-            Update::Order { order, execution, amend } => {
+            Update::Order {
+                order,
+                execution,
+                amend,
+            } => {
                 push_order(shared, venue, order, execution.as_ref(), *amend);
             }
             Update::Cash { account, currency } => {
-                touched.entry(*account).or_default().currencies.insert(Arc::clone(currency));
+                touched
+                    .entry(*account)
+                    .or_default()
+                    .currencies
+                    .insert(Arc::clone(currency));
             }
-            Update::Position { account, instrument, side, trade_id } => {
+            Update::Position {
+                account,
+                instrument,
+                side,
+                trade_id,
+            } => {
                 let change = touched.entry(*account).or_default();
                 change.positions.insert((*instrument, *side));
                 change.trades.push((*instrument, *trade_id));
             }
-            Update::Trade { instrument, trade_id, price, quantity, taker } => {
+            Update::Trade {
+                instrument,
+                trade_id,
+                price,
+                quantity,
+                taker,
+            } => {
                 let fields = (*trade_id, plain(*price), plain(*quantity), *taker);
                 push_trade(shared, venue, *instrument, &fields, now_ms);
             }
@@ -131,7 +153,10 @@ fn push_order(
         if let Some(fill) = execution {
             let text = fill_push(&venue.exchange, fill);
             let wanted = |held: &Subscription| is_symbol_wanted(held, listed);
-            let pushes = [Push { text, delay: Duration::ZERO }];
+            let pushes = [Push {
+                text,
+                delay: Duration::ZERO,
+            }];
             broadcast(shared, venue, Some(account), "fills", wanted, "", &pushes);
         }
     }
@@ -148,9 +173,15 @@ fn order_pushes(
     execution: Option<&Arc<Execution>>,
     amend: Option<AmendOutcome>,
 ) -> Vec<Push> {
-    let detail = PushDetail { execution: execution.map(|fill| &**fill), amend, ..Default::default() };
-    let mut pushes =
-        vec![Push { text: order_push(exchange, order, detail), delay: Duration::ZERO }];
+    let detail = PushDetail {
+        execution: execution.map(|fill| &**fill),
+        amend,
+        ..Default::default()
+    };
+    let mut pushes = vec![Push {
+        text: order_push(exchange, order, detail),
+        delay: Duration::ZERO,
+    }];
     let struck = shared.strike(&FaultMoment {
         point: FaultPoint::Push,
         api_key: &shared.config.accounts[order.new.account].api_key,
@@ -162,19 +193,27 @@ fn order_pushes(
         match fault {
             Fault::DropPush => pushes.clear(),
             Fault::DelayPush { ms } => {
-                pushes.iter_mut().for_each(|push| push.delay += Duration::from_millis(ms));
+                pushes
+                    .iter_mut()
+                    .for_each(|push| push.delay += Duration::from_millis(ms));
             }
             Fault::DuplicatePush { after_ms } => {
                 let later_ms = i64::try_from(after_ms).unwrap_or(i64::MAX).max(1);
                 let text = order_push(exchange, order, PushDetail { later_ms, ..detail });
-                pushes.push(Push { text, delay: Duration::from_millis(after_ms) });
+                pushes.push(Push {
+                    text,
+                    delay: Duration::from_millis(after_ms),
+                });
             }
             Fault::SplitFinalFill if order.state == OrderState::Filled => {
                 let state = Some(OrderState::PartiallyFilled);
                 let first = order_push(exchange, order, PushDetail { state, ..detail });
                 let second = order_push(exchange, order, PushDetail::default());
                 pushes = [first, second]
-                    .map(|text| Push { text, delay: Duration::ZERO })
+                    .map(|text| Push {
+                        text,
+                        delay: Duration::ZERO,
+                    })
                     .into();
             }
             _ => {}
@@ -183,59 +222,96 @@ fn order_pushes(
     pushes
 }
 
-fn push_account(
-    shared: &Shared,
-    venue: &Venue,
-    account: usize,
-    change: &Touched,
-    now_ms: i64,
-) {
+fn push_account(shared: &Shared, venue: &Venue, account: usize, change: &Touched, now_ms: i64) {
     let channels = ["account", "positions", "balance_and_position"];
     if !has_followers(venue, Some(account), &channels) {
         return;
     }
-    let struck = |on: &str| {
-        let api_key = shared.config.accounts.get(account).map_or("", |held| &held.api_key);
-        let moment = FaultMoment {
-            point: FaultPoint::Push,
-            api_key,
-            on,
-            client_order_ids: &[],
-            state: "",
-        };
-        shared.strike(&moment).contains(&Fault::DropPush)
-    };
     let exchange = &venue.exchange;
-    let once = |text: String| [Push { text, delay: Duration::ZERO }];
-    if !change.trades.is_empty() && !struck("balance_and_position") {
+    if !change.trades.is_empty() && !is_push_lost(shared, account, "balance_and_position") {
         let text = filled_event(exchange, account, change, now_ms);
         let every = |_: &Subscription| true;
-        broadcast(shared, venue, Some(account), channels[2], every, "", &once(text));
+        broadcast(
+            shared,
+            venue,
+            Some(account),
+            "balance_and_position",
+            every,
+            "",
+            &once(text),
+        );
     }
-    let event = r#","eventType":"event_update""#;
-    if !change.currencies.is_empty() && !struck("account") {
-        let names: Vec<String> = change.currencies.iter().map(|name| name.to_string()).collect();
+    if !change.currencies.is_empty() && !is_push_lost(shared, account, "account") {
+        let names: Vec<String> = change
+            .currencies
+            .iter()
+            .map(|name| name.to_string())
+            .collect();
         let text = account_object(exchange, account, Some(&names), now_ms);
-        let wanted = |held: &Subscription| {
-            held.currency.as_ref().is_none_or(|currency| names.contains(currency))
-        };
-        broadcast(shared, venue, Some(account), channels[0], wanted, event, &once(text));
+        let wanted =
+            |held: &Subscription| held.currency.as_ref().is_none_or(|one| names.contains(one));
+        broadcast(
+            shared,
+            venue,
+            Some(account),
+            "account",
+            wanted,
+            EVENT,
+            &once(text),
+        );
     }
-    if struck("positions") {
+    if is_push_lost(shared, account, "positions") {
         return;
     }
     for key in &change.positions {
-        let Some(position) = exchange.holdings[account].positions.get(key) else { continue };
+        let Some(position) = exchange.holdings[account].positions.get(key) else {
+            continue;
+        };
         let text = position_object(exchange, account, *key, position, now_ms);
         let listed = &exchange.instruments[key.0];
         let wanted = |held: &Subscription| is_order_wanted(held, listed);
-        broadcast(shared, venue, Some(account), channels[1], wanted, event, &once(text));
+        broadcast(
+            shared,
+            venue,
+            Some(account),
+            "positions",
+            wanted,
+            EVENT,
+            &once(text),
+        );
     }
 }
 
+/// Whether a fault swallows an account's push on a channel.
+fn is_push_lost(shared: &Shared, account: usize, channel: &str) -> bool {
+    let api_key = shared
+        .config
+        .accounts
+        .get(account)
+        .map_or("", |held| &held.api_key);
+    let moment = FaultMoment {
+        point: FaultPoint::Push,
+        api_key,
+        on: channel,
+        client_order_ids: &[],
+        state: "",
+    };
+    shared.strike(&moment).contains(&Fault::DropPush)
+}
+
+fn once(text: String) -> [Push; 1] {
+    [Push {
+        text,
+        delay: Duration::ZERO,
+    }]
+}
+
 fn filled_event(exchange: &Exchange, account: usize, change: &Touched, now_ms: i64) -> String {
-    let balances: Vec<String> =
-        change.currencies.iter().map(|name| balance_change(exchange, account, name)).collect();
+    let balances: Vec<String> = change
+        .currencies
+        .iter()
+        .map(|name| balance_change(exchange, account, name))
+        .collect();
     let positions: Vec<String> = change
         .positions
         .iter()
@@ -266,13 +342,21 @@ fn push_trade(
         return;
     }
     let listed = &venue.exchange.instruments[instrument];
-    let text = format!(
-        r#"{{"instId":"{}","tradeId":"{trade_id}","px":"{price}","sz":"{quantity}","side":"{}","ts":"{now_ms}","count":"1","seqId":{trade_id},"source":"0"}}"#,
-        listed.symbol,
-        taker.name()
-    );
+    let mut json = JsonObject::new();
+    json.text("instId", &listed.symbol)
+        .integer("tradeId", trade_id);
+    json.text("px", price)
+        .text("sz", quantity)
+        .text("side", taker.name());
+    json.integer("ts", now_ms)
+        .text("count", "1")
+        .raw("seqId", &trade_id.to_string());
+    let text = json.text("source", "0").finish();
     let wanted = |held: &Subscription| is_symbol_wanted(held, listed);
-    let pushes = [Push { text, delay: Duration::ZERO }];
+    let pushes = [Push {
+        text,
+        delay: Duration::ZERO,
+    }];
     broadcast(shared, venue, None, "trades", wanted, "", &pushes);
 }
 
@@ -284,7 +368,10 @@ fn push_book(shared: &Shared, venue: &Venue, instrument: usize, now_ms: i64) {
         let text = public_object(&venue.exchange, instrument, channel, now_ms);
         let listed = &venue.exchange.instruments[instrument];
         let wanted = |held: &Subscription| is_symbol_wanted(held, listed);
-        let pushes = [Push { text, delay: Duration::ZERO }];
+        let pushes = [Push {
+            text,
+            delay: Duration::ZERO,
+        }];
         broadcast(shared, venue, None, channel, wanted, "", &pushes);
     }
 }
@@ -309,16 +396,16 @@ pub(crate) fn public_object(
             } else {
                 format!(r#","instId":"{symbol}""#)
             };
-            format!(
-                r#"{{"asks":{asks},"bids":{bids},"ts":"{now_ms}","seqId":{now_ms}{identity}}}"#
-            )
+            format!(r#"{{"asks":{asks},"bids":{bids},"ts":"{now_ms}","seqId":{now_ms}{identity}}}"#)
         }
     }
 }
 
 /// Regular snapshot pushes of account and positions (about every 5 s), unless turned off.
 pub(crate) fn push_regular(shared: &Shared, venue: &Venue, id: u64) {
-    let Some(connection) = venue.hub.connections.get(&id) else { return };
+    let Some(connection) = venue.hub.connections.get(&id) else {
+        return;
+    };
     let (SocketPath::Private, Some(account)) = (connection.path, connection.account) else {
         return;
     };

@@ -1,5 +1,5 @@
-//! OKX's request limits: per account and instrument for order operations, per sub-account for new and
-//! amended orders, per path for queries (docs: "Rate Limits", and each endpoint).
+//! OKX's request limits: per account and instrument for order operations, per sub-account for new
+//! and amended orders, per path for queries (docs: "Rate Limits", and each endpoint).
 //!
 //! Invariants: REST and WebSocket share the order budgets; place, amend and cancel are independent.
 
@@ -52,9 +52,11 @@ impl RequestLimits {
         }
         let key = (account, instrument, kind);
         let has_room = if is_batch {
-            self.batches.take(key, now_ms, 1, self.config.batch_per_window)
+            self.batches
+                .take(key, now_ms, 1, self.config.batch_per_window)
         } else {
-            self.singles.take(key, now_ms, 1, self.config.single_per_window)
+            self.singles
+                .take(key, now_ms, 1, self.config.single_per_window)
         };
         if !has_room {
             self.refused += 1;
@@ -80,7 +82,10 @@ impl RequestLimits {
             return Ok(());
         }
         let limit = query_limit(path);
-        if self.queries.take((account, path.to_owned()), now_ms, 1, limit) {
+        if self
+            .queries
+            .take((account, path.to_owned()), now_ms, 1, limit)
+        {
             return Ok(());
         }
         self.refused += 1;

@@ -17,7 +17,12 @@ pub(crate) fn balance(shared: &Shared, request: &RestRequest) -> Result<Vec<Stri
         .map(|list| list.split(',').map(str::to_owned).collect());
     let venue = shared.venue();
     let now_ms = shared.clock.now_ms();
-    Ok(vec![account_object(&venue.exchange, request.account, wanted.as_deref(), now_ms)])
+    Ok(vec![account_object(
+        &venue.exchange,
+        request.account,
+        wanted.as_deref(),
+        now_ms,
+    )])
 }
 
 pub(crate) fn positions(shared: &Shared, request: &RestRequest) -> Result<Vec<String>, VenueError> {
@@ -25,15 +30,20 @@ pub(crate) fn positions(shared: &Shared, request: &RestRequest) -> Result<Vec<St
     let exchange = &venue.exchange;
     let now_ms = shared.clock.now_ms();
     let same = |name: &str, value: &str| {
-        request.parameter(name).is_none_or(|wanted| wanted.split(',').any(|one| one == value))
+        request
+            .parameter(name)
+            .is_none_or(|wanted| wanted.split(',').any(|one| one == value))
     };
-    let wanted = exchange.holdings[request.account].positions.iter().filter(|(key, held)| {
-        let listed = &exchange.instruments[key.0];
-        !held.quantity.is_zero()
-            && same("instType", listed.kind.name())
-            && same("instId", &listed.symbol)
-            && same("posId", &held.position_id.to_string())
-    });
+    let wanted = exchange.holdings[request.account]
+        .positions
+        .iter()
+        .filter(|(key, held)| {
+            let listed = &exchange.instruments[key.0];
+            !held.quantity.is_zero()
+                && same("instType", listed.kind.name())
+                && same("instId", &listed.symbol)
+                && same("posId", &held.position_id.to_string())
+        });
     Ok(wanted
         .map(|(key, held)| position_object(exchange, request.account, *key, held, now_ms))
         .collect())
@@ -45,17 +55,34 @@ pub(crate) fn config(shared: &Shared, request: &RestRequest) -> Result<Vec<Strin
     let holdings = &venue.exchange.holdings[request.account];
     let main_uid = account.main_uid.unwrap_or_else(|| uid_of(request.account));
     let mut json = JsonObject::new();
-    json.integer("uid", uid_of(request.account)).integer("mainUid", main_uid);
-    json.integer("acctLv", account.account_level).text("acctStpMode", "cancel_maker");
-    json.text("posMode", holdings.position_mode.name()).raw("autoLoan", "false");
-    json.text("greeksType", "PA").text("level", "Lv1").text("levelTmp", "");
-    json.text("ctIsoMode", "automatic").text("mgnIsoMode", "automatic");
-    json.blanks(&["spotOffsetType"]).text("stgyType", "0").text("roleType", "0");
-    json.raw("traderInsts", "[]").text("spotRoleType", "0").raw("spotTraderInsts", "[]");
-    json.text("opAuth", "0").text("kycLv", "3").text("label", "simulator").text("ip", "");
-    json.text("perm", "read_only,trade").text("liquidationGear", "-1");
-    json.raw("enableSpotBorrow", "false").raw("spotBorrowAutoRepay", "false");
-    json.text("type", "0").text("feeType", "0").text("settleCcy", "USDT");
+    json.integer("uid", uid_of(request.account))
+        .integer("mainUid", main_uid);
+    json.integer("acctLv", account.account_level)
+        .text("acctStpMode", "cancel_maker");
+    json.text("posMode", holdings.position_mode.name())
+        .raw("autoLoan", "false");
+    json.text("greeksType", "PA")
+        .text("level", "Lv1")
+        .text("levelTmp", "");
+    json.text("ctIsoMode", "automatic")
+        .text("mgnIsoMode", "automatic");
+    json.blanks(&["spotOffsetType"])
+        .text("stgyType", "0")
+        .text("roleType", "0");
+    json.raw("traderInsts", "[]")
+        .text("spotRoleType", "0")
+        .raw("spotTraderInsts", "[]");
+    json.text("opAuth", "0")
+        .text("kycLv", "3")
+        .text("label", "simulator")
+        .text("ip", "");
+    json.text("perm", "read_only,trade")
+        .text("liquidationGear", "-1");
+    json.raw("enableSpotBorrow", "false")
+        .raw("spotBorrowAutoRepay", "false");
+    json.text("type", "0")
+        .text("feeType", "0")
+        .text("settleCcy", "USDT");
     json.raw("settleCcyList", r#"["USDT"]"#);
     Ok(vec![json.finish()])
 }
@@ -108,7 +135,9 @@ pub(crate) fn set_leverage(
         })
         .ok_or_else(|| VenueError::parameter("lever"))?;
     let margin_mode = text(&body, "mgnMode").ok_or_else(|| VenueError::parameter("mgnMode"))?;
-    exchange.holdings[request.account].leverage.insert(instrument, leverage);
+    exchange.holdings[request.account]
+        .leverage
+        .insert(instrument, leverage);
     let symbol = exchange.instruments[instrument].symbol.clone();
     Ok(vec![leverage_object(&symbol, &margin_mode, leverage)])
 }
@@ -117,7 +146,9 @@ pub(crate) fn leverage_info(
     shared: &Shared,
     request: &RestRequest,
 ) -> Result<Vec<String>, VenueError> {
-    let symbols = request.parameter("instId").ok_or_else(|| VenueError::parameter("instId"))?;
+    let symbols = request
+        .parameter("instId")
+        .ok_or_else(|| VenueError::parameter("instId"))?;
     let margin_mode = request.parameter("mgnMode").unwrap_or("cross");
     let venue = shared.venue();
     let exchange = &venue.exchange;
@@ -133,8 +164,11 @@ pub(crate) fn leverage_info(
 
 fn leverage_object(symbol: &str, margin_mode: &str, leverage: Decimal) -> String {
     let mut json = JsonObject::new();
-    json.text("instId", symbol).text("mgnMode", margin_mode).text("ccy", "");
-    json.text("posSide", PositionSide::Net.name()).decimal("lever", leverage);
+    json.text("instId", symbol)
+        .text("mgnMode", margin_mode)
+        .text("ccy", "");
+    json.text("posSide", PositionSide::Net.name())
+        .decimal("lever", leverage);
     json.finish()
 }
 
@@ -150,28 +184,46 @@ pub(crate) fn trade_fee(shared: &Shared, request: &RestRequest) -> Result<Vec<St
         (fees.derivative_maker, fees.derivative_taker)
     };
     let mut json = JsonObject::new();
-    json.text("category", "1").text("level", "Lv1").text("instType", kind);
-    json.text("ruleType", "normal").integer("ts", shared.clock.now_ms());
+    json.text("category", "1")
+        .text("level", "Lv1")
+        .text("instType", kind);
+    json.text("ruleType", "normal")
+        .integer("ts", shared.clock.now_ms());
     json.decimal("maker", maker).decimal("taker", taker);
-    let (maker_u, taker_u) =
-        if is_spot { (Decimal::ZERO, Decimal::ZERO) } else { (maker, taker) };
+    let (maker_u, taker_u) = if is_spot {
+        (Decimal::ZERO, Decimal::ZERO)
+    } else {
+        (maker, taker)
+    };
     json.decimal("makerU", maker_u).decimal("takerU", taker_u);
     json.decimal("makerUSDC", maker).decimal("takerUSDC", taker);
-    json.blanks(&["delivery", "exercise", "settle"]).raw("fiat", "[]").raw("feeGroup", "[]");
+    json.blanks(&["delivery", "exercise", "settle"])
+        .raw("fiat", "[]")
+        .raw("feeGroup", "[]");
     Ok(vec![json.finish()])
 }
 
 pub(crate) fn rate_limit(shared: &Shared) -> Result<Vec<String>, VenueError> {
     let limit = shared.config.limits.sub_account_per_window;
     let mut json = JsonObject::new();
-    json.text("fillRatio", "0.1").text("mainFillRatio", "0.1").integer("accRateLimit", limit);
-    json.integer("nextAccRateLimit", limit).integer("ts", shared.clock.now_ms());
+    json.text("fillRatio", "0.1")
+        .text("mainFillRatio", "0.1")
+        .integer("accRateLimit", limit);
+    json.integer("nextAccRateLimit", limit)
+        .integer("ts", shared.clock.now_ms());
     Ok(vec![json.finish()])
 }
 
-pub(crate) fn currencies(shared: &Shared, request: &RestRequest) -> Result<Vec<String>, VenueError> {
-    let mut names: Vec<&str> =
-        shared.config.instruments.iter().map(|listed| listed.base.as_str()).collect();
+pub(crate) fn currencies(
+    shared: &Shared,
+    request: &RestRequest,
+) -> Result<Vec<String>, VenueError> {
+    let mut names: Vec<&str> = shared
+        .config
+        .instruments
+        .iter()
+        .map(|listed| listed.base.as_str())
+        .collect();
     names.push("USDT");
     names.sort_unstable();
     names.dedup();
@@ -185,16 +237,35 @@ pub(crate) fn currencies(shared: &Shared, request: &RestRequest) -> Result<Vec<S
 
 fn currency_object(name: &str) -> String {
     let mut json = JsonObject::new();
-    json.text("ccy", name).text("name", name).text("logoLink", "");
-    json.text("chain", &format!("{name}-Mainnet")).text("ctAddr", "").raw("mainNet", "true");
-    json.raw("canDep", "true").raw("canWd", "true").raw("canInternal", "true");
-    json.text("depEstOpenTime", "").text("wdEstOpenTime", "").text("minDep", "0.0001");
-    json.text("minWd", "0.001").text("minInternal", "0.0001").text("maxWd", "1000000");
-    json.text("wdTickSz", "8").text("wdQuota", "10000000").text("usedWdQuota", "0");
-    json.text("fee", "0.0001").text("minFee", "0.0001").text("maxFee", "0.0002");
-    json.text("minFeeForCtAddr", "").text("maxFeeForCtAddr", "").text("burningFeeRate", "");
-    json.raw("needTag", "false").text("minDepArrivalConfirm", "1");
-    json.text("minWdUnlockConfirm", "2").text("depQuotaFixed", "");
-    json.text("usedDepQuotaFixed", "").text("depQuoteDailyLayer2", "");
+    json.text("ccy", name)
+        .text("name", name)
+        .text("logoLink", "");
+    json.text("chain", &format!("{name}-Mainnet"))
+        .text("ctAddr", "")
+        .raw("mainNet", "true");
+    json.raw("canDep", "true")
+        .raw("canWd", "true")
+        .raw("canInternal", "true");
+    json.text("depEstOpenTime", "")
+        .text("wdEstOpenTime", "")
+        .text("minDep", "0.0001");
+    json.text("minWd", "0.001")
+        .text("minInternal", "0.0001")
+        .text("maxWd", "1000000");
+    json.text("wdTickSz", "8")
+        .text("wdQuota", "10000000")
+        .text("usedWdQuota", "0");
+    json.text("fee", "0.0001")
+        .text("minFee", "0.0001")
+        .text("maxFee", "0.0002");
+    json.text("minFeeForCtAddr", "")
+        .text("maxFeeForCtAddr", "")
+        .text("burningFeeRate", "");
+    json.raw("needTag", "false")
+        .text("minDepArrivalConfirm", "1");
+    json.text("minWdUnlockConfirm", "2")
+        .text("depQuotaFixed", "");
+    json.text("usedDepQuotaFixed", "")
+        .text("depQuoteDailyLayer2", "");
     json.finish()
 }

@@ -23,8 +23,13 @@ impl RestAnswer {
 
     pub(crate) fn envelope(status: u16, code: &str, message: &str, data: &str) -> Self {
         let mut json = JsonObject::new();
-        json.text("code", code).text("msg", message).raw("data", data);
-        Self { status, body: json.finish() }
+        json.text("code", code)
+            .text("msg", message)
+            .raw("data", data);
+        Self {
+            status,
+            body: json.finish(),
+        }
     }
 
     /// An order entry answer with gateway times in microseconds.
@@ -36,9 +41,15 @@ impl RestAnswer {
         now_us: i64,
     ) -> Self {
         let mut json = JsonObject::new();
-        json.text("code", code).text("msg", message).raw("data", data);
-        json.integer("inTime", received_us).integer("outTime", now_us);
-        Self { status: 200, body: json.finish() }
+        json.text("code", code)
+            .text("msg", message)
+            .raw("data", data);
+        json.integer("inTime", received_us)
+            .integer("outTime", now_us);
+        Self {
+            status: 200,
+            body: json.finish(),
+        }
     }
 }
 

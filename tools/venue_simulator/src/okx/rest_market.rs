@@ -14,7 +14,9 @@ type Query = [(String, String)];
 
 fn parameter<'a>(query: &'a Query, name: &str) -> Option<&'a str> {
     let found = query.iter().find(|(key, _)| key == name);
-    found.map(|(_, value)| value.as_str()).filter(|value| !value.is_empty())
+    found
+        .map(|(_, value)| value.as_str())
+        .filter(|value| !value.is_empty())
 }
 
 pub(crate) fn answer(shared: &Shared, path: &str, query: &Query) -> RestAnswer {
@@ -30,7 +32,9 @@ pub(crate) fn answer(shared: &Shared, path: &str, query: &Query) -> RestAnswer {
         .into(),
         "market/tickers" => tickers(shared, query, now_ms).into(),
         "market/books" | "market/books-lite" => one(shared, query, |exchange, instrument| {
-            let depth = parameter(query, "sz").and_then(|depth| depth.parse().ok()).unwrap_or(1);
+            let depth = parameter(query, "sz")
+                .and_then(|depth| depth.parse().ok())
+                .unwrap_or(1);
             book_object(exchange, instrument, depth, now_ms)
         })
         .into(),
@@ -39,16 +43,22 @@ pub(crate) fn answer(shared: &Shared, path: &str, query: &Query) -> RestAnswer {
 }
 
 pub(crate) fn instruments(shared: &Shared, query: &Query) -> Result<Vec<String>, VenueError> {
-    let empty = |name: &str| VenueError::new("50014", format!("Parameter {name} can not be empty."));
+    let empty =
+        |name: &str| VenueError::new("50014", format!("Parameter {name} can not be empty."));
     let kind_name = parameter(query, "instType").ok_or_else(|| empty("instType"))?;
     let kind = match kind_name {
         "SPOT" | "MARGIN" => InstrumentKind::Spot,
         "SWAP" => InstrumentKind::Swap,
         "FUTURES" => InstrumentKind::Futures,
         "OPTION" => {
-            let has_family =
-                parameter(query, "instFamily").or(parameter(query, "uly")).is_some();
-            return if has_family { Ok(Vec::new()) } else { Err(empty("instFamily or uly")) };
+            let has_family = parameter(query, "instFamily")
+                .or(parameter(query, "uly"))
+                .is_some();
+            return if has_family {
+                Ok(Vec::new())
+            } else {
+                Err(empty("instFamily or uly"))
+            };
         }
         "EVENTS" => return Ok(Vec::new()),
         _ => return Err(VenueError::parameter("instType")),
@@ -61,7 +71,9 @@ pub(crate) fn instruments(shared: &Shared, query: &Query) -> Result<Vec<String>,
             && same("instFamily", &listed.family())
             && same("uly", &listed.family())
     });
-    Ok(listed.map(|listed| instrument_object(listed, kind_name)).collect())
+    Ok(listed
+        .map(|listed| instrument_object(listed, kind_name))
+        .collect())
 }
 
 fn one(
@@ -71,7 +83,11 @@ fn one(
 ) -> Result<Vec<String>, VenueError> {
     let symbol = parameter(query, "instId").ok_or_else(|| VenueError::parameter("instId"))?;
     let venue = shared.venue();
-    let found = venue.exchange.instruments.iter().position(|listed| listed.symbol == symbol);
+    let found = venue
+        .exchange
+        .instruments
+        .iter()
+        .position(|listed| listed.symbol == symbol);
     let instrument = found.ok_or_else(|| VenueError::known("51001"))?;
     Ok(vec![make(&venue.exchange, instrument)])
 }
@@ -105,8 +121,10 @@ fn price_limit(shared: &Shared, query: &Query, now_ms: i64) -> Result<Vec<String
         let listed = &exchange.instruments[instrument];
         let (highest_buy, lowest_sell) = exchange.price_band(instrument);
         let mut json = JsonObject::new();
-        json.text("instType", listed.kind.name()).text("instId", &listed.symbol);
-        json.decimal("buyLmt", highest_buy).decimal("sellLmt", lowest_sell);
+        json.text("instType", listed.kind.name())
+            .text("instId", &listed.symbol);
+        json.decimal("buyLmt", highest_buy)
+            .decimal("sellLmt", lowest_sell);
         json.integer("ts", now_ms).raw("enabled", "true");
         json.finish()
     })
@@ -115,8 +133,10 @@ fn price_limit(shared: &Shared, query: &Query, now_ms: i64) -> Result<Vec<String
 pub(crate) fn mark_price_object(exchange: &Exchange, instrument: usize, now_ms: i64) -> String {
     let listed = &exchange.instruments[instrument];
     let mut json = JsonObject::new();
-    json.text("instType", listed.kind.name()).text("instId", &listed.symbol);
-    json.decimal("markPx", exchange.mark_price(instrument)).integer("ts", now_ms);
+    json.text("instType", listed.kind.name())
+        .text("instId", &listed.symbol);
+    json.decimal("markPx", exchange.mark_price(instrument))
+        .integer("ts", now_ms);
     json.finish()
 }
 
@@ -132,13 +152,18 @@ pub(crate) fn ticker_object(exchange: &Exchange, instrument: usize, now_ms: i64)
     let (ask, ask_quantity) = best(Side::Sell);
     let (bid, bid_quantity) = best(Side::Buy);
     let mut json = JsonObject::new();
-    json.text("instType", listed.kind.name()).text("instId", &listed.symbol);
+    json.text("instType", listed.kind.name())
+        .text("instId", &listed.symbol);
     json.decimal("last", last).text("lastSz", "1");
     json.text("askPx", &ask).text("askSz", &ask_quantity);
     json.text("bidPx", &bid).text("bidSz", &bid_quantity);
-    json.decimal("open24h", listed.initial_price).decimal("high24h", last);
-    json.decimal("low24h", last).text("volCcy24h", "0").text("vol24h", "0");
-    json.integer("ts", now_ms).decimal("sodUtc0", listed.initial_price);
+    json.decimal("open24h", listed.initial_price)
+        .decimal("high24h", last);
+    json.decimal("low24h", last)
+        .text("volCcy24h", "0")
+        .text("vol24h", "0");
+    json.integer("ts", now_ms)
+        .decimal("sodUtc0", listed.initial_price);
     json.decimal("sodUtc8", listed.initial_price);
     json.finish()
 }

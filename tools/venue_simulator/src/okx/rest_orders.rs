@@ -1,8 +1,8 @@
 //! Queries of orders and fills (docs: "GET / Order details", "Order List", "Order history",
 //! "Transaction details").
 //!
-//! Invariants: newest first; `after` is older, `before` newer than an id (orders by `ordId`, fills by
-//! `billId`); cancelled orders without fills vanish after their retention.
+//! Invariants: newest first; `after` is older, `before` newer than an id (orders by `ordId`, fills
+//! by `billId`); cancelled orders without fills vanish after their retention.
 
 use rust_decimal::Decimal;
 
@@ -55,14 +55,22 @@ impl Page {
 pub(crate) fn order(shared: &Shared, request: &RestRequest) -> Result<Vec<String>, VenueError> {
     let venue = shared.venue();
     let exchange = &venue.exchange;
-    let symbol = request.parameter("instId").ok_or_else(|| VenueError::parameter("instId"))?;
-    if !exchange.instruments.iter().any(|listed| listed.symbol == symbol) {
+    let symbol = request
+        .parameter("instId")
+        .ok_or_else(|| VenueError::parameter("instId"))?;
+    if !exchange
+        .instruments
+        .iter()
+        .any(|listed| listed.symbol == symbol)
+    {
         return Err(VenueError::known("51001"));
     }
     let name = match (request.parameter("ordId"), request.parameter("clOrdId")) {
-        (Some(order_id), _) => {
-            OwnedName::OrderId(order_id.parse().map_err(|_| VenueError::parameter("ordId"))?)
-        }
+        (Some(order_id), _) => OwnedName::OrderId(
+            order_id
+                .parse()
+                .map_err(|_| VenueError::parameter("ordId"))?,
+        ),
         (None, Some(client_order_id)) => OwnedName::ClientOrderId(client_order_id.to_owned()),
         (None, None) => return Err(VenueError::parameter("ordId or clOrdId")),
     };
@@ -87,7 +95,10 @@ pub(crate) fn pending(shared: &Shared, request: &RestRequest) -> Result<Vec<Stri
         }
     };
     if request.lag_ms == 0 {
-        exchange.open_orders_of(request.account).rev().for_each(&mut add);
+        exchange
+            .open_orders_of(request.account)
+            .rev()
+            .for_each(&mut add);
     } else {
         exchange
             .orders_of(request.account)
@@ -101,7 +112,10 @@ pub(crate) fn pending(shared: &Shared, request: &RestRequest) -> Result<Vec<Stri
 
 pub(crate) fn history(shared: &Shared, request: &RestRequest) -> Result<Vec<String>, VenueError> {
     if request.parameter("instType").is_none() {
-        return Err(VenueError::new("50014", "Parameter instType can not be empty."));
+        return Err(VenueError::new(
+            "50014",
+            "Parameter instType can not be empty.",
+        ));
     }
     let page = Page::of(request)?;
     let venue = shared.venue();
@@ -122,7 +136,9 @@ pub(crate) fn history(shared: &Shared, request: &RestRequest) -> Result<Vec<Stri
 fn is_wanted(exchange: &Exchange, request: &RestRequest, page: &Page, order: &Order) -> bool {
     let listed = &exchange.instruments[order.new.instrument];
     let same = |name: &str, value: &str| {
-        request.parameter(name).is_none_or(|wanted| wanted.split(',').any(|one| one == value))
+        request
+            .parameter(name)
+            .is_none_or(|wanted| wanted.split(',').any(|one| one == value))
     };
     page.holds(order.order_id, order.created_ms)
         && same("instType", listed.kind.name())
@@ -181,7 +197,10 @@ pub(crate) fn fills(
     needs_kind: bool,
 ) -> Result<Vec<String>, VenueError> {
     if needs_kind && request.parameter("instType").is_none() {
-        return Err(VenueError::new("50014", "Parameter instType can not be empty."));
+        return Err(VenueError::new(
+            "50014",
+            "Parameter instType can not be empty.",
+        ));
     }
     let page = Page::of(request)?;
     let venue = shared.venue();
@@ -189,9 +208,8 @@ pub(crate) fn fills(
     let seen_at_ms = shared.clock.now_ms() - request.lag_ms;
     let is_wanted = |fill: &Execution| {
         let listed = &exchange.instruments[fill.instrument];
-        let same = |name: &str, value: &str| {
-            request.parameter(name).is_none_or(|wanted| wanted == value)
-        };
+        let same =
+            |name: &str, value: &str| request.parameter(name).is_none_or(|wanted| wanted == value);
         page.holds(fill.bill_id, fill.at_ms)
             && (request.lag_ms == 0 || fill.at_ms <= seen_at_ms)
             && same("instType", listed.kind.name())

@@ -47,7 +47,9 @@ impl RestRequest {
     /// A query parameter; absent when missing or empty.
     pub(crate) fn parameter(&self, name: &str) -> Option<&str> {
         let found = self.query.iter().find(|(key, _)| key == name);
-        found.map(|(_, value)| value.as_str()).filter(|value| !value.is_empty())
+        found
+            .map(|(_, value)| value.as_str())
+            .filter(|value| !value.is_empty())
     }
 }
 
@@ -96,8 +98,11 @@ async fn handle(
     }
     count(&shared.counters.rest_requests);
     let path = parts.uri.path().to_owned();
-    let api_key =
-        parts.headers.get("OK-ACCESS-KEY").and_then(|key| key.to_str().ok()).unwrap_or_default();
+    let api_key = parts
+        .headers
+        .get("OK-ACCESS-KEY")
+        .and_then(|key| key.to_str().ok())
+        .unwrap_or_default();
     let plan = rest_plan(&shared, api_key, &path);
     let answer = if plan.skips {
         None
@@ -116,8 +121,7 @@ fn server_error() -> RestAnswer {
 }
 
 fn respond(answer: RestAnswer) -> axum::response::Response {
-    let status =
-        StatusCode::from_u16(answer.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    let status = StatusCode::from_u16(answer.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     Response::builder()
         .status(status)
         .header(header::CONTENT_TYPE, "application/json")
@@ -136,7 +140,11 @@ fn rest_plan(shared: &Shared, api_key: &str, path: &str) -> RestPlan {
     let mut plan = RestPlan::default();
     for fault in shared.strike(&moment) {
         match fault {
-            Fault::RestStatus { status, code, executes } => {
+            Fault::RestStatus {
+                status,
+                code,
+                executes,
+            } => {
                 let error = VenueError::known(&code);
                 let answer = RestAnswer::envelope(status, &error.code, &error.message, "[]");
                 plan.answer = Some(answer);
@@ -166,7 +174,10 @@ async fn answer_for(
         return rest_market::answer(shared, path, &query);
     }
     let received_us = shared.clock.now_us();
-    let whole_path = parts.uri.path_and_query().map_or(path, |whole| whole.as_str());
+    let whole_path = parts
+        .uri
+        .path_and_query()
+        .map_or(path, |whole| whole.as_str());
     let method = parts.method.as_str();
     let (now_ms, window_ms) = (received_us / 1_000, shared.config.timestamp_window_ms);
     let authenticated = authenticate_rest(
@@ -226,9 +237,7 @@ fn private_answer(shared: &Shared, method: &str, request: &RestRequest) -> RestA
         ("GET", "account/balance") => rest_account::balance(shared, request).into(),
         ("GET", "account/positions") => rest_account::positions(shared, request).into(),
         ("GET", "account/config") => rest_account::config(shared, request).into(),
-        ("GET", "account/instruments") => {
-            rest_market::instruments(shared, &request.query).into()
-        }
+        ("GET", "account/instruments") => rest_market::instruments(shared, &request.query).into(),
         ("GET", "account/trade-fee") => rest_account::trade_fee(shared, request).into(),
         ("GET", "account/leverage-info") => rest_account::leverage_info(shared, request).into(),
         ("POST", "account/set-leverage") => rest_account::set_leverage(shared, request).into(),

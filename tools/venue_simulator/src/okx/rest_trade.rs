@@ -50,7 +50,10 @@ impl RestOrderEntry {
             _ => return None,
         };
         let operation = Operation::from_name(name)?;
-        Some(Self { operation, success: "Order placed" })
+        Some(Self {
+            operation,
+            success: "Order placed",
+        })
     }
 }
 
@@ -76,7 +79,10 @@ pub(crate) async fn enter(
         received_us: request.received_us,
     };
     witness(shared, &operation);
-    if operation.expires_at_ms.is_some_and(|at_ms| request.received_us / 1_000 > at_ms) {
+    if operation
+        .expires_at_ms
+        .is_some_and(|at_ms| request.received_us / 1_000 > at_ms)
+    {
         return RestAnswer::error(&VenueError::known("50036"));
     }
     let plan = plan(shared, &operation, link);
@@ -104,7 +110,11 @@ fn legs_of(request: &RestRequest, is_batch: bool) -> Result<Vec<Value>, VenueErr
         Value::Array(legs) if is_batch => {
             let is_valid =
                 (1..=BATCH_BOUND).contains(&legs.len()) && legs.iter().all(Value::is_object);
-            if is_valid { Ok(legs) } else { Err(VenueError::parameter("orders")) }
+            if is_valid {
+                Ok(legs)
+            } else {
+                Err(VenueError::parameter("orders"))
+            }
         }
         Value::Object(_) if !is_batch => Ok(vec![parsed]),
         _ => Err(VenueError::new("50002", "JSON syntax error")),
@@ -126,7 +136,12 @@ fn act(
             "2" => "Bulk operation partially succeeded",
             _ => "",
         };
-        let data = data_array(results, operation.operation.kind, entry.success, now_us / 1_000);
+        let data = data_array(
+            results,
+            operation.operation.kind,
+            entry.success,
+            now_us / 1_000,
+        );
         answer = match &plan.answer {
             Some(error) if plan.answers_at_top => RestAnswer::error(error),
             _ => RestAnswer::timed(code, message, &data, operation.received_us, now_us),
@@ -197,7 +212,10 @@ pub(crate) fn close_position(
         "sz": plain(held.abs()), "clOrdId": client_order_id, "tag": tag,
         "reduceOnly": side == PositionSide::Net,
     });
-    let operation = Operation { kind: OperationKind::Place, is_batch: false };
+    let operation = Operation {
+        kind: OperationKind::Place,
+        is_batch: false,
+    };
     let twist = LegTwist::default();
     let result = run_leg(&mut venue, account, operation, &leg, naming, twist, now_ms);
     publish_updates(shared, &mut venue);

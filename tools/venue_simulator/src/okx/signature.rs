@@ -1,7 +1,7 @@
 //! Who signed a request: REST headers and WebSocket logins, checked over the bytes as they came.
 //!
-//! Invariants: nothing is re-serialised before the check (python-okx signs its own spacing). Must not
-//! know: what the request wants. Codes: docs "API Class" (REST) and "WebSocket Class" (login).
+//! Invariants: nothing is re-serialised before the check (python-okx signs its own spacing). Must
+//! not know: what the request wants. Codes: docs "API Class" (REST) and "WebSocket Class" (login).
 
 use axum::http::HeaderMap;
 use base64::Engine;
@@ -16,8 +16,8 @@ use crate::okx::parameters::text;
 
 /// `base64(HMAC_SHA256(secret, message))`.
 pub(crate) fn sign(secret: &str, message: &[u8]) -> String {
-    let mut mac = Hmac::<Sha256>::new_from_slice(secret.as_bytes())
-        .expect("HMAC takes keys of every length");
+    let mut mac =
+        Hmac::<Sha256>::new_from_slice(secret.as_bytes()).expect("HMAC takes keys of every length");
     mac.update(message);
     STANDARD.encode(mac.finalize().into_bytes())
 }
@@ -29,7 +29,10 @@ pub(crate) struct AuthRefusal {
 }
 
 fn unauthorized(code: &str, message: &str) -> AuthRefusal {
-    AuthRefusal { status: 401, error: VenueError::new(code, message) }
+    AuthRefusal {
+        status: 401,
+        error: VenueError::new(code, message),
+    }
 }
 
 /// Finds the account that signed a REST request.
@@ -44,9 +47,9 @@ pub(crate) fn authenticate_rest(
 ) -> Result<usize, AuthRefusal> {
     let header = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
     let required = |name: &'static str, code: &str| {
-        header(name).filter(|value| !value.is_empty()).ok_or_else(|| {
-            unauthorized(code, &format!("Request header {name} cannot be empty."))
-        })
+        header(name)
+            .filter(|value| !value.is_empty())
+            .ok_or_else(|| unauthorized(code, &format!("Request header {name} cannot be empty.")))
     };
     let key = required("OK-ACCESS-KEY", "50103")?;
     let passphrase = required("OK-ACCESS-PASSPHRASE", "50104")?;
@@ -64,7 +67,10 @@ pub(crate) fn authenticate_rest(
     let account = &accounts[index];
     check_environment(account, header("x-simulated-trading") == Some("1"))?;
     if account.passphrase != passphrase {
-        return Err(unauthorized("50105", "Request header OK-ACCESS-PASSPHRASE incorrect."));
+        return Err(unauthorized(
+            "50105",
+            "Request header OK-ACCESS-PASSPHRASE incorrect.",
+        ));
     }
     let mut message = format!("{timestamp}{method}{path_and_query}").into_bytes();
     message.extend_from_slice(body);
@@ -83,7 +89,10 @@ fn check_environment(account: &AccountConfig, is_demo: bool) -> Result<(), AuthR
     if is_right {
         return Ok(());
     }
-    Err(unauthorized("50101", "APIKey does not match current environment."))
+    Err(unauthorized(
+        "50101",
+        "APIKey does not match current environment.",
+    ))
 }
 
 /// Finds the account of a WebSocket login's first argument.
@@ -101,8 +110,9 @@ pub(crate) fn authenticate_login(
     let passphrase = field("passphrase")?;
     let timestamp = field("timestamp")?;
     let signature = field("sign")?;
-    let at_s: i64 =
-        timestamp.parse().map_err(|_| VenueError::new("60004", "Invalid timestamp"))?;
+    let at_s: i64 = timestamp
+        .parse()
+        .map_err(|_| VenueError::new("60004", "Invalid timestamp"))?;
     if (now_ms - at_s.saturating_mul(1_000)).abs() > window_ms {
         return Err(VenueError::new("60006", "Timestamp request expired"));
     }
@@ -127,10 +137,13 @@ pub(crate) fn authenticate_login(
 pub(crate) fn parse_iso_ms(timestamp: &str) -> Option<i64> {
     let bytes = timestamp.as_bytes();
     let has_form = bytes.len() == 24
-        && bytes.iter().zip(b"0000-00-00T00:00:00.000Z").all(|(found, form)| match form {
-            b'0' => found.is_ascii_digit(),
-            _ => found == form,
-        });
+        && bytes
+            .iter()
+            .zip(b"0000-00-00T00:00:00.000Z")
+            .all(|(found, form)| match form {
+                b'0' => found.is_ascii_digit(),
+                _ => found == form,
+            });
     if !has_form {
         return None;
     }
@@ -168,9 +181,20 @@ mod tests {
     #[test]
     fn timestamps_read_as_the_calendar_says() {
         assert_eq!(parse_iso_ms("1970-01-01T00:00:00.000Z"), Some(0));
-        assert_eq!(parse_iso_ms("2025-10-09T08:53:20.123Z"), Some(1_760_000_000_123));
-        assert_eq!(parse_iso_ms("2024-02-29T23:59:59.999Z"), Some(1_709_251_199_999));
-        for wrong in ["2025-10-09T08:53:20Z", "2025-10-09 08:53:20.123Z", "1760000000123", ""] {
+        assert_eq!(
+            parse_iso_ms("2025-10-09T08:53:20.123Z"),
+            Some(1_760_000_000_123)
+        );
+        assert_eq!(
+            parse_iso_ms("2024-02-29T23:59:59.999Z"),
+            Some(1_709_251_199_999)
+        );
+        for wrong in [
+            "2025-10-09T08:53:20Z",
+            "2025-10-09 08:53:20.123Z",
+            "1760000000123",
+            "",
+        ] {
             assert_eq!(parse_iso_ms(wrong), None, "{wrong}");
         }
     }
@@ -191,7 +215,12 @@ mod tests {
     #[test]
     fn each_login_fault_has_its_own_code() {
         let account = AccountConfig::numbered(1);
-        let sign_at = |at: &str| sign(&account.secret, format!("{at}GET/users/self/verify").as_bytes());
+        let sign_at = |at: &str| {
+            sign(
+                &account.secret,
+                format!("{at}GET/users/self/verify").as_bytes(),
+            )
+        };
         let check = |key: &str, pass: &str, at: &str, signature: &str| {
             let argument = json!({"apiKey": key, "passphrase": pass, "timestamp": at,
                 "sign": signature});
@@ -205,9 +234,15 @@ mod tests {
         assert_eq!(check("short", pass, now, "x"), Err("60005".to_owned()));
         assert_eq!(check(key, pass, "1759999000", "x"), Err("60006".to_owned()));
         assert_eq!(check(key, pass, now, "x"), Err("60007".to_owned()));
-        assert_eq!(check(key, "no", now, &sign_at(now)), Err("60024".to_owned()));
+        assert_eq!(
+            check(key, "no", now, &sign_at(now)),
+            Err("60024".to_owned())
+        );
         assert_eq!(check(key, "", now, &sign_at(now)), Err("60027".to_owned()));
-        assert_eq!(check("11111111-2222", pass, now, "x"), Err("60032".to_owned()));
+        assert_eq!(
+            check("11111111-2222", pass, now, "x"),
+            Err("60032".to_owned())
+        );
         assert_eq!(check(key, pass, now, &sign_at(now)), Ok(0));
     }
 }

@@ -29,10 +29,17 @@ pub(crate) fn handle_login(session: &mut Session, request_id: Option<&str>, requ
         );
     }
     if session.account.is_some() {
-        return session.send_error(request_id, "60031", "The WebSocket endpoint does not allow \
-            multiple or repeated logins.");
+        return session.send_error(
+            request_id,
+            "60031",
+            "The WebSocket endpoint does not allow \
+            multiple or repeated logins.",
+        );
     }
-    let argument = request.get("args").and_then(|args| args.get(0)).unwrap_or(&Value::Null);
+    let argument = request
+        .get("args")
+        .and_then(|args| args.get(0))
+        .unwrap_or(&Value::Null);
     match checked(session, argument) {
         Ok(account) => welcome(session, request_id, account),
         Err(error) => {
@@ -72,7 +79,9 @@ fn welcome(session: &mut Session, request_id: Option<&str>, account: usize) {
     if let Some(request_id) = request_id {
         json.text("id", request_id);
     }
-    json.text("event", "login").text("code", "0").text("msg", "");
+    json.text("event", "login")
+        .text("code", "0")
+        .text("msg", "");
     json.text("connId", &session.name());
     session.send(json.finish());
 }

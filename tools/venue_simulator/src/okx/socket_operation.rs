@@ -40,7 +40,8 @@ impl ReplyTo {
         }
         json.text("op", &self.operation).raw("data", data);
         json.text("code", code).text("msg", message);
-        json.integer("inTime", self.received_us).integer("outTime", now_us);
+        json.integer("inTime", self.received_us)
+            .integer("outTime", now_us);
         json.finish()
     }
 }
@@ -111,12 +112,7 @@ fn are_legs(legs: &[Value], name: &str) -> bool {
 }
 
 /// Carries the operation out and queues the reply as the plan says.
-fn act(
-    shared: &Arc<Shared>,
-    request: &OperationRequest,
-    plan: &OperationPlan,
-    reply_to: &ReplyTo,
-) {
+fn act(shared: &Arc<Shared>, request: &OperationRequest, plan: &OperationPlan, reply_to: &ReplyTo) {
     execute(shared, request, plan, |venue, results| {
         if plan.drops_ack || plan.disconnects || plan.stalls {
             return;
@@ -128,7 +124,12 @@ fn act(
         }
     });
     if let Some(close_after) = plan.notice {
-        send_notice(&shared.venue(), reply_to.connection, &reply_to.connection_name, close_after);
+        send_notice(
+            &shared.venue(),
+            reply_to.connection,
+            &reply_to.connection_name,
+            close_after,
+        );
     }
 }
 
@@ -155,9 +156,15 @@ fn hold(
     results: &[LegResult],
     patience: Duration,
 ) {
-    let order_ids = results.iter().filter_map(|result| result.order_id).collect();
-    let handle =
-        venue.hub.hold_ack(HeldAck { order_ids, connection: reply_to.connection, text });
+    let order_ids = results
+        .iter()
+        .filter_map(|result| result.order_id)
+        .collect();
+    let handle = venue.hub.hold_ack(HeldAck {
+        order_ids,
+        connection: reply_to.connection,
+        text,
+    });
     let shared = Arc::clone(shared);
     tokio::spawn(async move {
         tokio::time::sleep(patience).await;
@@ -167,11 +174,17 @@ fn hold(
 
 /// Notice 64008, and the close that it announces.
 pub(crate) fn send_notice(venue: &Venue, connection: u64, name: &str, close_after: Duration) {
-    let text = format!(
-        r#"{{"event":"notice","code":"64008","msg":"The connection will soon be closed for a service upgrade. Please reconnect.","connId":"{name}"}}"#
+    let mut json = JsonObject::new();
+    json.text("event", "notice").text("code", "64008");
+    json.text(
+        "msg",
+        "The connection will soon be closed for a service upgrade. Please reconnect.",
     );
+    let text = json.text("connId", name).finish();
     venue.hub.send(connection, text, Duration::ZERO);
-    venue.hub.send_close(connection, 1001, "Service upgrade", close_after);
+    venue
+        .hub
+        .send_close(connection, 1001, "Service upgrade", close_after);
 }
 
 /// `mass-cancel` touches market-maker-protection option orders only, of which this venue has none.

@@ -1,7 +1,8 @@
 //! One WebSocket connection: reads requests, sends replies and pushes, keeps the idle timer.
 //!
-//! Invariants: one task per connection; it never holds the venue lock across an await. Messages without
-//! delay leave in queue order. Docs: "WebSocket / Connect", "Subscribe", "Error Code / WebSocket".
+//! Invariants: one task per connection; it never holds the venue lock across an await. Messages
+//! without delay leave in queue order. Docs: "WebSocket / Connect", "Subscribe", "Error Code /
+//! WebSocket".
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
@@ -53,7 +54,9 @@ impl Session {
         if let Some(request_id) = request_id {
             json.text("id", request_id);
         }
-        json.text("event", "error").text("code", code).text("msg", message);
+        json.text("event", "error")
+            .text("code", code)
+            .text("msg", message);
         json.text("connId", &self.name());
         self.send(json.finish());
     }
@@ -62,7 +65,8 @@ impl Session {
     pub(crate) fn take_control(&mut self) -> bool {
         const HOUR_MS: i64 = 3_600_000;
         let now_ms = self.shared.clock.now_ms();
-        self.control_requests.retain(|at_ms| now_ms - at_ms < HOUR_MS);
+        self.control_requests
+            .retain(|at_ms| now_ms - at_ms < HOUR_MS);
         let limits = &self.shared.config.limits;
         if limits.is_on && self.control_requests.len() >= limits.control_per_hour as usize {
             return false;
@@ -141,7 +145,9 @@ async fn run(
     let mut delayed: BinaryHeap<Reverse<Delayed>> = BinaryHeap::new();
     let mut order = 0;
     loop {
-        let next_due = delayed.peek().map_or(regular_at, |Reverse(first)| first.due);
+        let next_due = delayed
+            .peek()
+            .map_or(regular_at, |Reverse(first)| first.due);
         let next_timer = next_due.min(idle_at).min(regular_at);
         tokio::select! {
             received = socket.recv() => {
@@ -211,7 +217,10 @@ async fn send_out(socket: &mut WebSocket, outgoing: Outgoing, queued: &AtomicUsi
 }
 
 async fn close(socket: &mut WebSocket, code: u16, reason: &'static str) {
-    let frame = CloseFrame { code, reason: reason.into() };
+    let frame = CloseFrame {
+        code,
+        reason: reason.into(),
+    };
     if socket.send(Message::Close(Some(frame))).await.is_ok() {
         finish_close(socket).await;
     }
@@ -231,9 +240,9 @@ fn handle_text(session: &mut Session, raw: &str) {
         return illegal_request(session, raw);
     };
     let request_id = text(&request, "id");
-    let is_valid_id = request_id.as_deref().is_none_or(|id| {
-        id.len() <= 32 && id.bytes().all(|byte| byte.is_ascii_alphanumeric())
-    });
+    let is_valid_id = request_id
+        .as_deref()
+        .is_none_or(|id| id.len() <= 32 && id.bytes().all(|byte| byte.is_ascii_alphanumeric()));
     if !is_valid_id {
         return session.send_error(None, "60033", "Parameter id error");
     }

@@ -22,7 +22,9 @@ pub(crate) fn handle_subscribe(
     request: &Value,
     raw: &str,
 ) {
-    let Some(arguments) = arguments(session, request_id, request, raw) else { return };
+    let Some(arguments) = arguments(session, request_id, request, raw) else {
+        return;
+    };
     let shared = std::sync::Arc::clone(&session.shared);
     let mut venue = shared.venue();
     for argument in &arguments {
@@ -34,7 +36,8 @@ pub(crate) fn handle_subscribe(
                     json.text("id", request_id);
                 }
                 json.text("event", "error").text("code", &error.code);
-                json.text("msg", &error.message).text("connId", &session.name());
+                json.text("msg", &error.message)
+                    .text("connId", &session.name());
                 venue.hub.send(session.id, json.finish(), Duration::ZERO);
             }
         }
@@ -65,12 +68,7 @@ fn arguments(
     Some(arguments)
 }
 
-fn follow(
-    session: &Session,
-    venue: &mut Venue,
-    request_id: Option<&str>,
-    held: Subscription,
-) {
+fn follow(session: &Session, venue: &mut Venue, request_id: Option<&str>, held: Subscription) {
     let argument = held.argument.to_string();
     let channel = held.channel.clone();
     send_ack(session, venue, request_id, "subscribe", &argument);
@@ -82,7 +80,9 @@ fn follow(
     }
     let shared = &session.shared;
     if let Some(connection) = venue.hub.connections.get_mut(&session.id) {
-        connection.subscriptions.retain(|other| other.argument != held.argument);
+        connection
+            .subscriptions
+            .retain(|other| other.argument != held.argument);
         connection.subscriptions.push(held.clone());
     }
     let first = match session.account {
@@ -105,15 +105,24 @@ fn send_ack(
     if let Some(request_id) = request_id {
         json.text("id", request_id);
     }
-    json.text("event", event).raw("arg", argument).text("connId", &session.name());
+    json.text("event", event)
+        .raw("arg", argument)
+        .text("connId", &session.name());
     venue.hub.send(session.id, json.finish(), Duration::ZERO);
 }
 
 /// Tells the number of connections on a channel. Returns whether this one may join them.
 fn count_connection(session: &Session, venue: &Venue, account: usize, channel: &str) -> bool {
-    let is_counted = venue.hub.connections.get(&session.id).is_some_and(|connection| {
-        connection.subscriptions.iter().any(|held| held.channel == channel)
-    });
+    let is_counted = venue
+        .hub
+        .connections
+        .get(&session.id)
+        .is_some_and(|connection| {
+            connection
+                .subscriptions
+                .iter()
+                .any(|held| held.channel == channel)
+        });
     let others = venue.hub.followers(account, channel) - usize::from(is_counted);
     let limit = session.shared.config.limits.connections_per_channel as usize;
     let has_room = others < limit;
@@ -123,7 +132,9 @@ fn count_connection(session: &Session, venue: &Venue, account: usize, channel: &
         ("channel-conn-count-error", limit)
     };
     let mut json = JsonObject::new();
-    json.text("event", event).text("channel", channel).integer("connCount", number);
+    json.text("event", event)
+        .text("channel", channel)
+        .integer("connCount", number);
     json.text("connId", &session.name());
     venue.hub.send(session.id, json.finish(), Duration::ZERO);
     has_room
@@ -135,15 +146,25 @@ pub(crate) fn handle_unsubscribe(
     request: &Value,
     raw: &str,
 ) {
-    let Some(arguments) = arguments(session, request_id, request, raw) else { return };
+    let Some(arguments) = arguments(session, request_id, request, raw) else {
+        return;
+    };
     let mut venue = session.shared.venue();
     for argument in &arguments {
         if text(argument, "channel").is_none() {
             continue;
         }
         if let Some(connection) = venue.hub.connections.get_mut(&session.id) {
-            connection.subscriptions.retain(|held| held.argument != *argument);
+            connection
+                .subscriptions
+                .retain(|held| held.argument != *argument);
         }
-        send_ack(session, &venue, request_id, "unsubscribe", &argument.to_string());
+        send_ack(
+            session,
+            &venue,
+            request_id,
+            "unsubscribe",
+            &argument.to_string(),
+        );
     }
 }

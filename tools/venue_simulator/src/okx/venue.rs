@@ -1,7 +1,8 @@
 //! The venue as a whole: exchange, connections, limits and timers behind one mutex, and what all
 //! tasks share around it.
 //!
-//! Invariants: lock order is venue, then faults; no lock is held across an await. Counters only grow.
+//! Invariants: lock order is venue, then faults; no lock is held across an await. Counters only
+//! grow.
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -65,8 +66,12 @@ pub(crate) struct Shared {
 
 impl Shared {
     pub(crate) fn new(config: SimulatorConfig, witness: Option<Arc<dyn CommandWitness>>) -> Self {
-        let mut holdings: Vec<Holdings> =
-            config.accounts.iter().enumerate().map(opening_holdings).collect();
+        let mut holdings: Vec<Holdings> = config
+            .accounts
+            .iter()
+            .enumerate()
+            .map(opening_holdings)
+            .collect();
         let house = holdings.len();
         holdings.push(house_holdings());
         let fees = config.fees;
@@ -123,18 +128,27 @@ impl Shared {
 
     /// Index of the account with a key.
     pub(crate) fn account_by_key(&self, api_key: &str) -> Option<usize> {
-        self.config.accounts.iter().position(|account| account.api_key == api_key)
+        self.config
+            .accounts
+            .iter()
+            .position(|account| account.api_key == api_key)
     }
 
     /// The first witness misses, at most as many as were kept.
     pub(crate) fn miss_details(&self) -> Vec<String> {
-        self.miss_details.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.miss_details
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
     }
 
     pub(crate) fn note_miss(&self, detail: String) {
         const KEPT: usize = 20;
         count(&self.counters.witness_misses);
-        let mut details = self.miss_details.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut details = self
+            .miss_details
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
         if details.len() < KEPT {
             details.push(detail);
         }

@@ -1,0 +1,11 @@
+//! The simulator as clients meet it: real TLS sockets, real frames, real HTTP.
+//!
+//! Each test starts its own simulator on a free port. Threads: the simulator on its own runtime, the
+//! blocking client on the test's thread.
+
+mod client;
+mod faults;
+mod limits;
+mod orders;
+mod sessions;
+mod witness;

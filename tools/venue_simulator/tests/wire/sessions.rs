@@ -1,0 +1,179 @@
+//! Connections: login, keepalive, subscriptions, endpoints, close codes, malformed input.
+
+use std::time::Duration;
+
+use millrun_venue_simulator::AccountConfig;
+use serde_json::{Value, json};
+use tungstenite::Message;
+
+use crate::client::{Socket, Venue, limit, login_message, sign, unix_seconds};
+
+#[test]
+fn operations_and_private_channels_before_login_are_refused_with_60011() {
+    let venue = Venue::start(|_| {});
+    let mut socket = Socket::open(&venue, "private");
+    socket.operation("order", json!([limit("1", "buy", "63000", "1")]));
+    let refused = socket.wait(|message| message["event"] == "error");
+    assert_eq!(
+        (&refused["code"], &refused["id"]),
+        (&json!("60011"), &json!("1"))
+    );
+    socket.send(&json!({"op": "subscribe", "args": [{"channel": "account"}]}));
+    socket.wait(|message| message["code"] == "60011" && message.get("id").is_none());
+    assert_eq!(venue.stop().orders_received, 0);
+}
+
+#[test]
+fn a_login_takes_numbers_and_ids_and_a_second_one_is_refused_with_60031() {
+    let venue = Venue::start(|_| {});
+    let account = AccountConfig::numbered(1);
+    let mut socket = Socket::open(&venue, "private");
+    let now = unix_seconds();
+    let mut login = login_message(&account, now);
+    login["args"][0]["timestamp"] = json!(now);
+    login["id"] = json!("77");
+    socket.send(&login);
+    let answer = socket.wait(|message| message["event"] == "login");
+    assert_eq!(
+        (&answer["id"], &answer["code"]),
+        (&json!("77"), &json!("0"))
+    );
+    assert_eq!(answer["connId"].as_str().unwrap().len(), 8);
+    socket.send(&login);
+    socket.wait(|message| message["code"] == "60031");
+}
+
+#[test]
+fn a_refused_login_is_told_why_and_then_closed_with_4001() {
+    let venue = Venue::start(|_| {});
+    let account = AccountConfig::numbered(1);
+    let stale = login_message(&account, unix_seconds() - 60);
+    let mut wrong = login_message(&account, unix_seconds());
+    wrong["args"][0]["sign"] = json!(sign("other", "message"));
+    for (login, code) in [(stale, "60006"), (wrong, "60007")] {
+        let mut socket = Socket::open(&venue, "private");
+        socket.send(&login);
+        socket.wait(|message| message["code"] == code);
+        socket.wait(|message| message["closed"] == 4001);
+    }
+}
+
+#[test]
+fn text_ping_and_protocol_ping_are_answered() {
+    let venue = Venue::start(|_| {});
+    let mut socket = Socket::open(&venue, "public");
+    socket.send_text("ping");
+    assert_eq!(socket.wait(Value::is_string), "pong");
+    socket.send_message(Message::Ping(vec![1, 2, 3].into()));
+    let answer = socket.next(Duration::from_secs(5));
+    assert_eq!(answer, Some(Message::Pong(vec![1, 2, 3].into())));
+}
+
+#[test]
+fn an_idle_connection_is_closed_with_4004_and_a_busy_one_is_kept() {
+    let venue = Venue::start(|config| config.idle_timeout = Duration::from_millis(400));
+    let mut idle = Socket::open(&venue, "private");
+    let mut busy = Socket::open(&venue, "private");
+    for _ in 0..4 {
+        busy.send_text("ping");
+        busy.next(Duration::from_millis(150));
+        let wait = |_: &Value| false;
+        busy.find(wait, Duration::from_millis(200));
+    }
+    busy.send_text("ping");
+    busy.wait(Value::is_string);
+    idle.wait(|message| message["closed"] == 4004);
+}
+
+#[test]
+fn every_private_channel_acks_counts_connections_and_starts_with_its_snapshot() {
+    let venue = Venue::start(|_| {});
+    let mut socket = Socket::open(&venue, "private");
+    socket.login(&AccountConfig::numbered(1));
+    let args = json!([{"channel": "orders", "instType": "SWAP"}, {"channel": "account"},
+        {"channel": "positions", "instType": "ANY"}, {"channel": "balance_and_position"},
+        {"channel": "fills"}]);
+    socket.send(&json!({"id": "s9", "op": "subscribe", "args": args}));
+    socket.wait(|message| message["arg"]["channel"] == "fills");
+    for argument in args.as_array().unwrap() {
+        let ack = socket.wait(|m| m["event"] == "subscribe" && m["arg"] == *argument);
+        assert_eq!(ack["id"], "s9");
+    }
+    for channel in ["orders", "account", "positions", "balance_and_position"] {
+        let count = socket.wait(|message| {
+            message["event"] == "channel-conn-count" && message["channel"] == channel
+        });
+        assert_eq!(count["connCount"], "1");
+    }
+    for channel in ["account", "positions"] {
+        let first = socket.wait(|m| m["arg"]["channel"] == channel && m.get("data").is_some());
+        assert_eq!(
+            (&first["eventType"], &first["lastPage"]),
+            (&json!("snapshot"), &json!(true))
+        );
+        assert!(first["arg"]["uid"].is_string());
+    }
+    let first =
+        socket.wait(|m| m["arg"]["channel"] == "balance_and_position" && m.get("data").is_some());
+    assert_eq!(first["data"][0]["eventType"], "snapshot");
+}
+
+#[test]
+fn one_connection_too_many_on_a_channel_is_acked_and_then_dead() {
+    let venue = Venue::start(|config| config.limits.connections_per_channel = 1);
+    let mut first = venue.trader(1);
+    let mut second = venue.trader(1);
+    let error = second.wait(|message| message["event"] == "channel-conn-count-error");
+    assert_eq!(
+        (&error["channel"], &error["connCount"]),
+        (&json!("orders"), &json!("1"))
+    );
+    second.ask("order", json!([limit("c1", "buy", "63000", "1")]));
+    first.order("c1", "live");
+    assert!(
+        second.pushes("c1").is_empty(),
+        "its orders work, its subscription does not"
+    );
+}
+
+#[test]
+fn channels_on_the_wrong_endpoint_have_their_own_codes() {
+    let venue = Venue::start(|_| {});
+    for (path, argument, code) in [
+        (
+            "public",
+            json!({"channel": "orders", "instType": "ANY"}),
+            "60008",
+        ),
+        (
+            "private",
+            json!({"channel": "orders-algo", "instType": "ANY"}),
+            "64001",
+        ),
+        (
+            "business",
+            json!({"channel": "tickers", "instId": "BTC-USDT"}),
+            "64002",
+        ),
+        ("private", json!({"channel": "nothing"}), "60018"),
+    ] {
+        let mut socket = Socket::open(&venue, path);
+        if path != "public" {
+            socket.login(&AccountConfig::numbered(1));
+        }
+        socket.send(&json!({"op": "subscribe", "args": [argument]}));
+        let error = socket.wait(|message| message["event"] == "error");
+        assert_eq!(error["code"], code, "{path} {argument}");
+    }
+}
+
+#[test]
+fn text_that_is_no_request_is_quoted_in_a_60012_event() {
+    let venue = Venue::start(|_| {});
+    let mut socket = Socket::open(&venue, "private");
+    for text in ["{", "[]", "hello", r#"{"op":"dance","id":"4"}"#] {
+        socket.send_text(text);
+        let quote = format!("Illegal request: {text}");
+        socket.wait(|message| message["code"] == "60012" && message["msg"] == quote);
+    }
+}
