@@ -16,3 +16,7 @@ pub mod status_map;
 pub mod credentials;
 pub mod login;
 pub mod session;
+
+pub mod rest;
+
+pub mod rate_rules;

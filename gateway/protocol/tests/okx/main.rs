@@ -6,4 +6,5 @@ mod decode_fixtures;
 mod decode_properties;
 mod encode;
 mod instruments;
+mod rest;
 mod session;

@@ -39,6 +39,7 @@ impl core::fmt::Display for BadCredential {
 impl std::error::Error for BadCredential {}
 
 /// One key of one OKX sub-account.
+#[derive(Clone)]
 pub struct Credentials {
     api_key: Zeroizing<String>,
     api_secret: Zeroizing<String>,

@@ -19,7 +19,9 @@ use crate::frame::MAX_PAYLOAD_BYTES;
 use crate::json_tape::{Json, TapeBuffers};
 use crate::venue::okx::instrument_table::InstrumentTable;
 
-use members::{Member, json_members};
+pub(crate) use members::{Member, json_members};
+pub(crate) use order_object::{FillMembers, client_order_id, fill_of_query, order_of_query};
+pub(crate) use reply::{rest_reply, whole_reply};
 
 /// Most reports of one frame. A frame of 64 KiB has some sixty orders of the venue's own form.
 pub const MAX_REPORTS: usize = 512;
@@ -159,15 +161,6 @@ impl OkxDecoder {
             Ok(Err(reason)) => sink.quarantine(reason),
             Err(_) => sink.quarantine(QuarantineReason::Malformed),
         }
-    }
-
-    /// The parser alone, for answers to queries.
-    pub(crate) fn parse<'i, R>(
-        &mut self,
-        text: &'i mut [u8],
-        read: impl FnOnce(Json<'_, 'i>) -> R,
-    ) -> Option<R> {
-        self.tape.parse(text, read).ok()
     }
 }
 

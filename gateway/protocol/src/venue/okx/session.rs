@@ -133,11 +133,6 @@ impl OkxSession {
         self.last_error
     }
 
-    /// Gives the keys back, to open the next connection with them.
-    pub fn into_credentials(self) -> Credentials {
-        self.credentials
-    }
-
     /// Ends the session; `poll_transmit` then gives the close frame.
     pub fn close(&mut self, reason: CloseReason) {
         if !matches!(self.state, SessionState::Closing { .. }) {

@@ -78,7 +78,7 @@ pub(super) fn read(
 }
 
 /// A reply that speaks for the request as a whole: the code of an envelope or of an error event.
-pub(super) fn whole_reply(
+pub(crate) fn whole_reply(
     key: &CommandKey,
     code: u32,
     message: &str,
@@ -94,6 +94,20 @@ pub(super) fn whole_reply(
         message: VenueMessage::lossy(message.as_bytes()),
         venue_time,
     }
+}
+
+/// One order's part of an answer of REST, which names orders and no request. `alone` = the request
+/// had one order, so a row without ids is about it.
+pub(crate) fn rest_reply(
+    row: Json<'_, '_>,
+    key: &CommandKey,
+    alone: bool,
+) -> Result<CommandReply, QuarantineReason> {
+    let reply = read_item(row, key, !alone, UnixNs(0))?;
+    if reply.client_order_id != key.client_order_id {
+        return Err(QuarantineReason::UnknownRequest);
+    }
+    Ok(reply)
 }
 
 /// The command behind an `op`, and whether it is a batch.
