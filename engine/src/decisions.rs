@@ -2,6 +2,9 @@
 
 use model::Decision;
 
+/// Most decisions that one report of a frame can cause: an adoption with all that the report says.
+pub const DECISIONS_PER_REPORT_MAX: usize = 12;
+
 /// Decisions of one input. Cleared, never freed.
 #[derive(Debug)]
 pub struct Decisions {

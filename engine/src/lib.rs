@@ -23,5 +23,5 @@ pub mod order;
 pub mod risk;
 pub mod state;
 
-pub use decisions::Decisions;
+pub use decisions::{DECISIONS_PER_REPORT_MAX, Decisions};
 pub use engine::{ENGINE_VERSION, Engine, Moment};

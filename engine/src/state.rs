@@ -259,7 +259,7 @@ impl State {
             | Input::StrategyAttached { .. }
             | Input::StrategyLost { .. }
             | Input::NotSent { .. } => {}
-            Input::ConfigApplied(config) => self.reconfigure(config, moment.now),
+            Input::ConfigApplied(config) => self.reconfigure(config),
             Input::RoomRefused(run) => {
                 if let Some(strategy) = self.strategies.get_mut(usize::from(run.strategy.0)) {
                     strategy.last_request_id = strategy.last_request_id.max(run.last);
@@ -283,8 +283,9 @@ impl State {
             .map_or(0, |venue| venue.sweep_no);
         if let Some(order) = self.orders.get_mut(id) {
             order.seen_in_sweep = sweep_no;
-            if !ends(update.state) {
+            if !ends(update.state) && seen.asked_at_seq >= order.asked_sequence {
                 order.seen_resting = Some((update.order_quantity, update.limit_price));
+                order.seen_time = update.venue_time;
             }
         }
     }

@@ -7,7 +7,7 @@ use model::identifiers::VenueMessage;
 use model::input::Input;
 use model::order_change::{ChangeBody, CommandOutcome};
 use model::recon_fact::{FillSeen, LookupEnded, OrderAbsent, SweepEnded};
-use model::{CommandKind, Decision, ReconFact, UnixNs};
+use model::{CommandKind, Decision, MonotonicNs, ReconFact, UnixNs};
 
 impl Pass<'_> {
     pub(crate) fn recon_fact(&mut self, input: &Input<'_>, fact: &ReconFact) {
@@ -58,18 +58,13 @@ impl Pass<'_> {
 
     /// The first moment at which a list that lacks the order proves something.
     fn proof_from(&self, order: &Order) -> UnixNs {
-        let settle_ns = self
-            .state
-            .venue_of(order.instrument)
-            .and_then(|venue| self.state.venue_policy(venue))
-            .map_or(u64::MAX, |policy| policy.settle_ns);
         let last = order
             .pending
             .iter()
             .flatten()
             .map(|command| command.valid_until)
             .max();
-        last.unwrap_or_default().after_ns(settle_ns)
+        last.unwrap_or_default().after_ns(self.settle_ns(order))
     }
 
     fn sweep_ended(&mut self, ended: &SweepEnded) {
@@ -130,11 +125,16 @@ impl Pass<'_> {
         if order.status.is_terminal() {
             return;
         }
-        let unknown = order
-            .pending
-            .iter()
-            .flatten()
-            .any(|c| c.certainty == Certainty::Unknown);
+        let is_unknown = |command: &&PendingCommand| command.certainty == Certainty::Unknown;
+        let mut unknown = order.pending.iter().flatten().filter(is_unknown);
+        // A question that was asked before its answer could prove anything was not asked in vain.
+        if unknown
+            .clone()
+            .any(|command| !self.is_past(&order, command))
+        {
+            return self.emit(Decision::Ignored(IgnoredReason::Stale));
+        }
+        let unknown = unknown.next().is_some();
         // A resting order that was shown is not missing, whatever a sweep failed to list.
         let body = if unknown || order.fills_missing() || order.seen_resting.is_none() {
             ChangeBody::AskedInVain
@@ -160,7 +160,7 @@ impl Pass<'_> {
             }
             CommandKind::Cancel => {
                 let fresh = asked_at_seq >= order.news_sequence;
-                if order.seen_resting.is_some() && fresh && self.is_past(command) {
+                if order.seen_resting.is_some() && fresh && self.is_past(order, command) {
                     self.end_command(order, command, CommandOutcome::NoEffect, 0, nothing);
                 }
             }
@@ -174,7 +174,7 @@ impl Pass<'_> {
         };
         if (order_quantity, limit_price) == (command.order_quantity, command.limit_price) {
             let command_seq = command.command_seq;
-            let venue_time = order.terms_time;
+            let venue_time = order.seen_time;
             let mut change = Self::change(
                 order,
                 ChangeBody::Replaced {
@@ -186,20 +186,23 @@ impl Pass<'_> {
             change.order_quantity = order_quantity;
             change.limit_price = limit_price;
             self.emit_change(order, change);
-        } else if self.is_past(command) {
+        } else if self.is_past(order, command) {
             let outcome = CommandOutcome::NoEffect;
             self.end_command(order, command, outcome, 0, VenueMessage::EMPTY);
         }
     }
 
-    /// True when the venue cannot act on the command any more and has settled.
-    fn is_past(&self, command: &PendingCommand) -> bool {
-        let policies = &self.state.config.venues;
-        let settle_ns = policies
-            .iter()
-            .map(|policy| policy.settle_ns)
-            .max()
-            .unwrap_or(u64::MAX);
-        self.state.unix_at(self.moment.now) >= command.valid_until.after_ns(settle_ns)
+    /// True when the venue could not act on the command any more, and had settled, when it was asked.
+    fn is_past(&self, order: &Order, command: &PendingCommand) -> bool {
+        order.asked_at > MonotonicNs(0)
+            && self.state.unix_at(order.asked_at)
+                >= command.valid_until.after_ns(self.settle_ns(order))
+    }
+
+    fn settle_ns(&self, order: &Order) -> u64 {
+        self.state
+            .venue_of(order.instrument)
+            .and_then(|venue| self.state.venue_policy(venue))
+            .map_or(u64::MAX, |policy| policy.settle_ns)
     }
 }

@@ -109,10 +109,14 @@ pub struct Order {
     pub asks_in_vain: u16,
     /// When the last asking left; zero = none since something was open.
     pub asked_at: MonotonicNs,
+    /// Journal sequence of the last asking: what was read before it is no answer to it.
+    pub asked_sequence: u64,
     /// Lists that the current asking found it absent from.
     pub absent_from: u8,
     /// The current asking showed it resting, with these terms.
     pub seen_resting: Option<(Quantity, Price)>,
+    /// The venue's clock in those terms.
+    pub seen_time: UnixNs,
     /// A person must look: no more asking.
     pub needs_operator: bool,
     /// Journal sequence of the last news of it from the venue.

@@ -200,8 +200,10 @@ fn blank_order(change: &OrderChange, created_at: UnixNs) -> Order {
         asks: 0,
         asks_in_vain: 0,
         asked_at: MonotonicNs(0),
+        asked_sequence: 0,
         absent_from: 0,
         seen_resting: None,
+        seen_time: UnixNs(0),
         needs_operator: false,
         news_sequence: 0,
         terms_time: UnixNs(0),
@@ -275,6 +277,7 @@ fn apply_body(order: &mut Order, moment: Moment, answer_due: MonotonicNs, change
         ChangeBody::Asked { ask_no, .. } => {
             order.asks = *ask_no;
             order.asked_at = moment.now.max(MonotonicNs(1));
+            order.asked_sequence = moment.sequence;
             order.absent_from = 0;
             order.seen_resting = None;
         }

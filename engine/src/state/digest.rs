@@ -104,9 +104,11 @@ fn put_asking(order: &Order, sink: &mut impl ByteSink) {
     order.asks.put(sink);
     order.asks_in_vain.put(sink);
     order.asked_at.put(sink);
+    order.asked_sequence.put(sink);
     order.absent_from.put(sink);
     order.seen_resting.map(|(total, _)| total).put(sink);
     order.seen_resting.map(|(_, price)| price).put(sink);
+    order.seen_time.put(sink);
     order.needs_operator.put(sink);
     order.news_sequence.put(sink);
 }

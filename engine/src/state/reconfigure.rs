@@ -11,7 +11,7 @@ use model::{EngineConfig, MonotonicNs};
 
 impl State {
     /// Takes a configuration into force.
-    pub(super) fn reconfigure(&mut self, config: &EngineConfig, now: MonotonicNs) {
+    pub(super) fn reconfigure(&mut self, config: &EngineConfig) {
         if self.config == *config {
             return;
         }
@@ -34,7 +34,7 @@ impl State {
             self.strategies.push(fresh);
         }
         for (strategy, policy) in self.strategies.iter_mut().zip(&config.strategies) {
-            strategy.set_order_rate(policy.orders_per_s_max, now);
+            strategy.set_order_rate(policy.orders_per_s_max);
         }
         self.venues
             .resize_with(config.venues.len(), || VenueStatus {

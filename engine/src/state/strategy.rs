@@ -81,11 +81,10 @@ impl StrategyState {
         }
     }
 
-    /// Another order rate: the window counts as full, as after a restart.
-    pub(crate) fn set_order_rate(&mut self, orders_per_s_max: u32, now: MonotonicNs) {
+    /// Another order rate; its window begins empty.
+    pub(crate) fn set_order_rate(&mut self, orders_per_s_max: u32) {
         if !self.order_rate.allows(orders_per_s_max) {
             self.order_rate = MessageRate::new(orders_per_s_max, NS_PER_S);
-            self.order_rate.assume_full(now);
         }
     }
 
