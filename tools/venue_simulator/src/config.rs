@@ -145,6 +145,9 @@ pub struct LimitConfig {
     pub is_query_limited: bool,
     /// `login`, `subscribe` and `unsubscribe` per hour and connection.
     pub control_per_hour: u32,
+    /// New WebSocket connections per second (OKX: 3 per IP); 0 is without limit, because here
+    /// all clients share one address.
+    pub connections_per_second: u32,
     /// Connections per private channel and account.
     pub connections_per_channel: u32,
 }
@@ -159,6 +162,7 @@ impl Default for LimitConfig {
             sub_account_per_window: 1_000,
             is_query_limited: true,
             control_per_hour: 480,
+            connections_per_second: 0,
             connections_per_channel: 30,
         }
     }

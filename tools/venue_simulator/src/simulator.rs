@@ -16,6 +16,7 @@ use tokio_rustls::TlsAcceptor;
 
 use crate::config::SimulatorConfig;
 use crate::faults::FaultRule;
+use crate::okx::admin;
 use crate::okx::rest_router::router;
 use crate::okx::{Shared, run_timers};
 use crate::witness::CommandWitness;
@@ -175,6 +176,16 @@ impl Running {
                 connection.link.cut();
             }
         }
+    }
+
+    /// Does something as the venue itself, as `POST /sim/act` does: `{"act":"disconnect"}`,
+    /// `disconnect_at_byte`, `stall`, `service_notice`, `close`, `inject`, `clock_skew`, `place`,
+    /// `cancel`, `fill`, `cash`, `instrument`.
+    ///
+    /// # Errors
+    /// When the act is not known, or cannot be done; the text says why.
+    pub fn act(&self, act: &serde_json::Value) -> anyhow::Result<serde_json::Value> {
+        admin::act(&self.shared, act).map_err(anyhow::Error::msg)
     }
 
     /// Sets the venue clock's distance from real time in milliseconds.

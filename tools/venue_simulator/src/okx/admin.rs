@@ -94,10 +94,13 @@ pub(crate) fn handle(shared: &Shared, parts: &Parts, body: &[u8]) -> RestAnswer 
                 .disarm(parameter("id").and_then(|id| id.parse().ok()));
             json_answer(&json!({"ok": true}))
         }
-        ("POST", "/sim/act") => match serde_json::from_slice(body) {
-            Ok(act) => perform(shared, act),
-            Err(error) => bad_request(&error.to_string()),
-        },
+        ("POST", "/sim/act") => {
+            let wanted = serde_json::from_slice(body).unwrap_or(Value::Null);
+            match act(shared, &wanted) {
+                Ok(value) => json_answer(&value),
+                Err(message) => bad_request(&message),
+            }
+        }
         _ => not_found(),
     }
 }
@@ -141,7 +144,9 @@ fn arm(shared: &Shared, body: &[u8]) -> RestAnswer {
     }
 }
 
-fn perform(shared: &Shared, act: Act) -> RestAnswer {
+/// Carries out an [`Act`] written as JSON.
+pub(crate) fn act(shared: &Shared, act: &Value) -> Result<Value, String> {
+    let act = Act::deserialize(act).map_err(|error| error.to_string())?;
     let mut venue = shared.venue();
     let now_ms = shared.clock.now_ms();
     let result = match act {
@@ -183,10 +188,7 @@ fn perform(shared: &Shared, act: Act) -> RestAnswer {
         link_act => on_connections(shared, &venue, &link_act),
     };
     publish_updates(shared, &mut venue);
-    match result {
-        Ok(value) => json_answer(&value),
-        Err(message) => bad_request(&message),
-    }
+    result
 }
 
 fn account(shared: &Shared, api_key: &str) -> Result<usize, String> {

@@ -18,6 +18,9 @@ use crate::matching::{
 use crate::okx::error_code::VenueError;
 use crate::okx::order_json::size_unit_name;
 
+/// Larger prices and quantities are no numbers to this venue; products of two stay exact.
+const LARGEST_NUMBER: u64 = 1_000_000_000_000;
+
 /// A parameter as text; absent when missing, null or empty.
 pub(crate) fn text(leg: &Value, key: &str) -> Option<String> {
     match leg.get(key)? {
@@ -43,11 +46,12 @@ fn decimal(leg: &Value, key: &str) -> Result<Option<Decimal>, VenueError> {
     let Some(written) = text(leg, key) else {
         return Ok(None);
     };
+    let largest = Decimal::from(LARGEST_NUMBER);
     let looks_plain = written
         .bytes()
         .all(|byte| byte.is_ascii_digit() || byte == b'.');
     match Decimal::from_str_exact(&written) {
-        Ok(value) if looks_plain && value.is_sign_positive() => Ok(Some(value)),
+        Ok(value) if looks_plain && value <= largest => Ok(Some(value)),
         _ => Err(VenueError::parameter(key)),
     }
 }

@@ -21,6 +21,7 @@ pub(crate) struct RequestLimits {
     batches: SlidingWindows<(usize, usize, OperationKind)>,
     sub_accounts: SlidingWindows<usize>,
     queries: SlidingWindows<(usize, String)>,
+    connections: SlidingWindows<()>,
     pub(crate) refused: u64,
 }
 
@@ -33,6 +34,7 @@ impl RequestLimits {
             batches: SlidingWindows::new(window_ms),
             sub_accounts: SlidingWindows::new(window_ms),
             queries: SlidingWindows::new(window_ms),
+            connections: SlidingWindows::new(1_000),
             refused: 0,
         }
     }
@@ -69,6 +71,12 @@ impl RequestLimits {
             return Err(VenueError::known("50061"));
         }
         Ok(())
+    }
+
+    /// Counts one new WebSocket connection. Returns whether it may open.
+    pub(crate) fn take_connection(&mut self, now_ms: i64) -> bool {
+        let limit = self.config.connections_per_second;
+        limit == 0 || self.connections.take((), now_ms, 1, limit)
     }
 
     /// Counts one query of an account on a path.

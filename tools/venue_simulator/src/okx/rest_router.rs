@@ -28,8 +28,8 @@ use crate::okx::{
 
 /// Largest request body.
 const BODY_BYTES: usize = 1 << 20;
-/// Largest WebSocket message; longer ones end the connection with 1009.
-const MESSAGE_BYTES: usize = 1 << 20;
+/// Largest WebSocket message that is read at all; the session closes on smaller ones already.
+const MESSAGE_BYTES: usize = 1 << 24;
 
 /// A request after authentication.
 pub(crate) struct RestRequest {
@@ -69,6 +69,10 @@ pub(crate) fn router(shared: Arc<Shared>) -> Router {
             move |State(shared): State<Arc<Shared>>,
                   Extension(link): Extension<Arc<LinkControl>>,
                   upgrade: WebSocketUpgrade| async move {
+                let now_ms = shared.clock.now_ms();
+                if !shared.venue().limits.take_connection(now_ms) {
+                    return StatusCode::TOO_MANY_REQUESTS.into_response();
+                }
                 upgrade
                     .max_message_size(MESSAGE_BYTES)
                     .max_frame_size(MESSAGE_BYTES)

@@ -22,6 +22,10 @@ pub(crate) fn sign(secret: &str, message: &[u8]) -> String {
     STANDARD.encode(mac.finalize().into_bytes())
 }
 
+fn is_recent(at_ms: i64, now_ms: i64, window_ms: i64) -> bool {
+    now_ms.abs_diff(at_ms) <= window_ms.unsigned_abs()
+}
+
 /// A REST refusal: HTTP status, code and text.
 pub(crate) struct AuthRefusal {
     pub(crate) status: u16,
@@ -57,7 +61,7 @@ pub(crate) fn authenticate_rest(
     let timestamp = required("OK-ACCESS-TIMESTAMP", "50107")?;
     let at_ms = parse_iso_ms(timestamp)
         .ok_or_else(|| unauthorized("50112", "Invalid OK-ACCESS-TIMESTAMP"))?;
-    if (now_ms - at_ms).abs() > window_ms {
+    if !is_recent(at_ms, now_ms, window_ms) {
         return Err(unauthorized("50102", "Timestamp request expired"));
     }
     let Some(index) = accounts.iter().position(|account| account.api_key == key) else {
@@ -113,7 +117,7 @@ pub(crate) fn authenticate_login(
     let at_s: i64 = timestamp
         .parse()
         .map_err(|_| VenueError::new("60004", "Invalid timestamp"))?;
-    if (now_ms - at_s.saturating_mul(1_000)).abs() > window_ms {
+    if !is_recent(at_s.saturating_mul(1_000), now_ms, window_ms) {
         return Err(VenueError::new("60006", "Timestamp request expired"));
     }
     if key.len() < 8 {

@@ -27,6 +27,9 @@ use crate::okx::venue::{Shared, count};
 /// Regular account and position pushes.
 const REGULAR_PUSH: Duration = Duration::from_secs(5);
 
+/// Longest message; a longer one ends the connection with 1009.
+const MESSAGE_BYTES: usize = 1 << 20;
+
 /// What the handlers of one connection know about it.
 pub(crate) struct Session {
     pub(crate) shared: Arc<Shared>,
@@ -152,6 +155,9 @@ async fn run(
         tokio::select! {
             received = socket.recv() => {
                 let Some(Ok(message)) = received else { return };
+                if is_too_long(&message) {
+                    return close(&mut socket, 1009, "Request message exceeds the limit").await;
+                }
                 idle_at = Instant::now() + idle;
                 match message {
                     Message::Text(text) => handle_text(&mut session, text.as_str()),
@@ -194,6 +200,14 @@ async fn run(
                 }
             }
         }
+    }
+}
+
+fn is_too_long(message: &Message) -> bool {
+    match message {
+        Message::Text(text) => text.len() > MESSAGE_BYTES,
+        Message::Binary(bytes) => bytes.len() > MESSAGE_BYTES,
+        _ => false,
     }
 }
 

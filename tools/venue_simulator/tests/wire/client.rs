@@ -106,17 +106,39 @@ impl Venue {
         body: &str,
         headers: &[(&str, &str)],
     ) -> std::io::Result<(u16, Value)> {
-        let account = AccountConfig::numbered(number);
-        let timestamp = iso_now();
-        let sign = sign(&account.secret, &format!("{timestamp}{method}{path}{body}"));
+        let mut all = signed_headers(number, method, path, body);
+        all.extend(
+            headers
+                .iter()
+                .map(|(name, value)| ((*name).to_owned(), (*value).to_owned())),
+        );
+        self.exchange(method, path, body, &all)
+    }
+
+    /// A signed query of which one header is replaced.
+    pub(crate) fn rest_replacing(
+        &self,
+        number: u32,
+        path: &str,
+        (name, value): (&str, &str),
+    ) -> (u16, Value) {
+        let mut headers = signed_headers(number, "GET", path, "");
+        headers.retain(|(other, _)| other != name);
+        headers.push((name.to_owned(), value.to_owned()));
+        self.exchange("GET", path, "", &headers).unwrap()
+    }
+
+    fn exchange(
+        &self,
+        method: &str,
+        path: &str,
+        body: &str,
+        headers: &[(String, String)],
+    ) -> std::io::Result<(u16, Value)> {
         let mut text = format!(
             "{method} {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\
-             Content-Type: application/json\r\nContent-Length: {}\r\nOK-ACCESS-KEY: {}\r\n\
-             OK-ACCESS-SIGN: {sign}\r\nOK-ACCESS-TIMESTAMP: {timestamp}\r\n\
-             OK-ACCESS-PASSPHRASE: {}\r\n",
+             Content-Type: application/json\r\nContent-Length: {}\r\n",
             body.len(),
-            account.api_key,
-            account.passphrase,
         );
         for (name, value) in headers {
             text.push_str(&format!("{name}: {value}\r\n"));
@@ -151,6 +173,20 @@ impl Venue {
     }
 }
 
+fn signed_headers(number: u32, method: &str, path: &str, body: &str) -> Vec<(String, String)> {
+    let account = AccountConfig::numbered(number);
+    let timestamp = iso_now();
+    let sign = sign(&account.secret, &format!("{timestamp}{method}{path}{body}"));
+    [
+        ("OK-ACCESS-KEY", account.api_key),
+        ("OK-ACCESS-SIGN", sign),
+        ("OK-ACCESS-TIMESTAMP", timestamp),
+        ("OK-ACCESS-PASSPHRASE", account.passphrase),
+    ]
+    .map(|(name, value)| (name.to_owned(), value))
+    .to_vec()
+}
+
 /// A WebSocket connection and what it heard so far.
 pub(crate) struct Socket {
     socket: WebSocket<Tls>,
@@ -160,21 +196,26 @@ pub(crate) struct Socket {
 
 impl Socket {
     pub(crate) fn open(venue: &Venue, path: &str) -> Self {
+        Self::try_open(venue, path).unwrap()
+    }
+
+    /// None when the upgrade is refused.
+    pub(crate) fn try_open(venue: &Venue, path: &str) -> Option<Self> {
         let url = format!(
             "wss://{}/ws/v5/{path}?brokerId=9999",
             venue.running().addr()
         );
-        let (socket, _) = tungstenite::client(url, venue.tls()).unwrap();
+        let (socket, _) = tungstenite::client(url, venue.tls()).ok()?;
         socket
             .get_ref()
             .sock
             .set_read_timeout(Some(Duration::from_millis(20)))
             .unwrap();
-        Self {
+        Some(Self {
             socket,
             heard: Vec::new(),
             next_id: 0,
-        }
+        })
     }
 
     pub(crate) fn send(&mut self, message: &Value) {

@@ -3,6 +3,8 @@
 //! Each test starts its own simulator on a free port. Threads: the simulator on its own runtime, the
 //! blocking client on the test's thread.
 
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on stops")]
+
 mod client;
 mod faults;
 mod limits;

@@ -245,3 +245,55 @@ fn the_background_market_fills_orders_near_the_middle_within_seconds() {
     }
     assert!(started.elapsed() < Duration::from_secs(20));
 }
+
+#[test]
+fn in_long_short_mode_the_position_side_is_required_and_closing_orders_only_reduce() {
+    let venue = Venue::start(|_| {});
+    let path = "/api/v5/account/set-position-mode";
+    let body = r#"{"posMode":"long_short_mode"}"#;
+    assert_eq!(venue.rest(1, "POST", path, body).1["code"], "0");
+    let (mut trader, mut other) = (venue.trader(1), venue.trader(2));
+    trader.subscribe(json!({"channel": "positions", "instType": "SWAP"}));
+    let sided = |id: &str, side: &str, held: &str, quantity: &str| {
+        let mut leg = limit(id, side, "64000", quantity);
+        leg["posSide"] = json!(held);
+        json!([leg])
+    };
+    let reply = trader.ask("order", json!([limit("1", "buy", "64000", "1")]));
+    assert_eq!(reply["data"][0]["sCode"], "51000");
+    other.ask("order", json!([limit("o1", "sell", "64000", "2")]));
+    trader.ask("order", sided("2", "buy", "long", "2"));
+    let update = |message: &serde_json::Value| {
+        message["arg"]["channel"] == "positions" && message["eventType"] == "event_update"
+    };
+    let held = trader.wait(update);
+    assert_eq!(
+        (&held["data"][0]["posSide"], &held["data"][0]["pos"]),
+        (&json!("long"), &json!("2"))
+    );
+    assert_eq!(
+        venue.rest(1, "POST", path, r#"{"posMode":"net_mode"}"#).1["code"],
+        "59000"
+    );
+    trader.ask("order", sided("3", "sell", "long", "5"));
+    assert_eq!(trader.order("3", "live")["sz"], "2", "cut to the position");
+    let reply = trader.ask("order", sided("4", "buy", "short", "1"));
+    assert_eq!(reply["data"][0]["sCode"], "51169");
+}
+
+#[test]
+fn a_self_trade_cancels_with_source_32_and_attached_orders_are_echoed() {
+    let venue = Venue::start(|_| {});
+    let mut trader = venue.trader(1);
+    let mut leg = limit("1", "sell", "64000", "1");
+    leg["attachAlgoOrds"] = json!([{"tpTriggerPx": "60000", "tpOrdPx": "-1"}]);
+    trader.ask("order", json!([leg]));
+    assert_eq!(
+        trader.order("1", "live")["attachAlgoOrds"],
+        leg["attachAlgoOrds"]
+    );
+    let mut taker = limit("2", "buy", "64000", "1");
+    taker["stpMode"] = json!("cancel_taker");
+    trader.ask("order", json!([taker]));
+    assert_eq!(trader.order("2", "canceled")["cancelSource"], "32");
+}

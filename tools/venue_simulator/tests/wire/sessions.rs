@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use millrun_venue_simulator::AccountConfig;
+use millrun_venue_simulator::{AccountConfig, KeyEnvironment};
 use serde_json::{Value, json};
 use tungstenite::Message;
 
@@ -176,4 +176,115 @@ fn text_that_is_no_request_is_quoted_in_a_60012_event() {
         let quote = format!("Illegal request: {text}");
         socket.wait(|message| message["code"] == "60012" && message["msg"] == quote);
     }
+}
+
+#[test]
+fn rest_refuses_missing_headers_wrong_signatures_and_the_other_environment_by_code() {
+    let venue = Venue::start(|config| config.accounts[1].environment = KeyEnvironment::Demo);
+    let path = "/api/v5/account/balance";
+    let demo = [("x-simulated-trading", "1")];
+    assert_eq!(venue.rest_with(2, "GET", path, "", &demo).unwrap().0, 200);
+    let (status, answer) = venue.rest(2, "GET", path, "");
+    assert_eq!((status, answer["code"].as_str()), (401, Some("50101")));
+    let unknown = venue.rest(9, "GET", path, "");
+    assert_eq!(
+        (unknown.0, unknown.1["code"].as_str()),
+        (200, Some("50119"))
+    );
+    for (replaced, code) in [
+        (("OK-ACCESS-KEY", ""), "50103"),
+        (("OK-ACCESS-PASSPHRASE", ""), "50104"),
+        (("OK-ACCESS-PASSPHRASE", "wrong"), "50105"),
+        (("OK-ACCESS-SIGN", ""), "50106"),
+        (("OK-ACCESS-SIGN", "wrong"), "50113"),
+        (("OK-ACCESS-TIMESTAMP", ""), "50107"),
+        (("OK-ACCESS-TIMESTAMP", "1760000000123"), "50112"),
+        (("OK-ACCESS-TIMESTAMP", "2020-01-01T00:00:00.000Z"), "50102"),
+    ] {
+        let (status, answer) = venue.rest_replacing(1, path, replaced);
+        assert_eq!(
+            (status, answer["code"].as_str()),
+            (401, Some(code)),
+            "{replaced:?}"
+        );
+    }
+}
+
+#[test]
+fn the_fills_channel_needs_the_trading_tier() {
+    let venue = Venue::start(|config| config.accounts[0].has_fills_channel = false);
+    let mut socket = Socket::open(&venue, "private");
+    socket.login(&AccountConfig::numbered(1));
+    socket.send(&json!({"op": "subscribe", "args": [{"channel": "fills"}]}));
+    socket.wait(|message| message["code"] == "64003");
+}
+
+#[test]
+fn algo_channels_are_acked_on_the_business_endpoint_after_login() {
+    let venue = Venue::start(|_| {});
+    let mut socket = Socket::open(&venue, "business");
+    socket.login(&AccountConfig::numbered(1));
+    for channel in ["orders-algo", "algo-advance"] {
+        socket.subscribe(json!({"channel": channel, "instType": "ANY"}));
+    }
+    socket.operation("order", json!([limit("1", "buy", "63000", "1")]));
+    socket.wait(|message| message["code"] == "60028");
+}
+
+// covers: NX12
+#[test]
+fn hostile_numbers_and_texts_are_refused_and_the_venue_goes_on() {
+    let venue = Venue::start(|_| {});
+    let mut trader = venue.trader(1);
+    let huge = "79228162514264337593543950335";
+    for (field, value) in [
+        ("px", json!(huge)),
+        ("sz", json!(huge)),
+        ("sz", json!("1e3")),
+        ("sz", json!("-1")),
+        ("sz", json!("NaN")),
+        ("sz", json!("0")),
+        ("px", json!("0.00000000000000000000000000000001")),
+        ("px", json!({"a": 1})),
+        ("clOrdId", json!("with-dash")),
+        ("clOrdId", json!("x".repeat(33))),
+        ("tag", json!("t".repeat(17))),
+        ("side", json!("hold")),
+        ("ordType", json!("gtd")),
+        ("tdMode", json!("cash")),
+        ("instIdCode", json!(9_223_372_036_854_775_807_i64)),
+        ("instIdCode", json!("no")),
+        ("reduceOnly", json!("perhaps")),
+    ] {
+        let mut leg = limit("1", "buy", "63000", "1");
+        leg[field] = value.clone();
+        let reply = trader.ask("order", json!([leg]));
+        let code = reply["data"][0]["sCode"].as_str().unwrap().to_owned();
+        assert!(
+            ["51000", "51001", "51150"].contains(&code.as_str()),
+            "{field} {value}: {code}"
+        );
+    }
+    let mut socket = Socket::open(&venue, "private");
+    let mut login = login_message(&AccountConfig::numbered(1), 0);
+    login["args"][0]["timestamp"] = json!(i64::MIN.to_string());
+    socket.send(&login);
+    socket.wait(|message| message["code"] == "60006");
+    let mut socket = Socket::open(&venue, "public");
+    socket.send_text(&"x".repeat((1 << 20) + 1));
+    socket.wait(|message| message["closed"] == 1009);
+    assert_eq!(
+        trader.ask("order", json!([limit("1", "buy", "63000", "1")]))["code"],
+        "0"
+    );
+}
+
+// covers: NX12
+#[test]
+fn connections_beyond_the_limit_per_second_get_429() {
+    let venue = Venue::start(|config| config.limits.connections_per_second = 3);
+    let opened: Vec<bool> = (0..4)
+        .map(|_| Socket::try_open(&venue, "public").is_some())
+        .collect();
+    assert_eq!(opened, [true, true, true, false]);
 }
