@@ -63,6 +63,8 @@ pub struct State {
     pub epoch: Option<BootEpoch>,
     /// The clocks' pair.
     pub anchor: UtcAnchor,
+    /// Past runs, each with the highest sequence that it gave to an order.
+    pub past_runs: Vec<(BootEpoch, u32)>,
     /// The sequence that the next new order tries first.
     pub next_order_sequence: u32,
     /// Number of the next command.
@@ -121,6 +123,7 @@ impl State {
         };
         Self {
             epoch: None,
+            past_runs: Vec::new(),
             anchor: UtcAnchor::default(),
             next_order_sequence: 1,
             next_intent_seq: 1,
@@ -247,6 +250,10 @@ impl State {
             }
             Input::UtcAnchor(anchor) => self.anchor = *anchor,
             Input::RecoveryStarted(started) => {
+                if let Some(past) = self.epoch {
+                    self.past_runs
+                        .push((past, self.next_order_sequence.saturating_sub(1)));
+                }
                 self.epoch = Some(started.epoch);
                 self.anchor = started.anchor;
                 self.next_order_sequence = 1;
@@ -304,6 +311,15 @@ impl State {
                 .get_by_venue_id(venue_order_id)
                 .map(|order| order.client_order_id),
         }
+    }
+
+    /// True when this journal holds the birth of the order with this id, in the store or not.
+    pub fn is_journaled(&self, id: ClientOrderId) -> bool {
+        let current = self
+            .epoch
+            .map(|epoch| (epoch, self.next_order_sequence.saturating_sub(1)));
+        let mut runs = self.past_runs.iter().copied().chain(current);
+        runs.any(|(epoch, highest)| epoch.get() == id.epoch() && id.sequence() <= highest)
     }
 
     /// A new run: monotonic moments of the last one mean nothing any more.

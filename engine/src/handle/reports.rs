@@ -15,7 +15,7 @@ use model::{
 };
 
 /// Orders that no strategy of the configuration owns.
-pub(super) const NOBODY: StrategyId = StrategyId(u16::MAX);
+pub(crate) const NOBODY: StrategyId = StrategyId(u16::MAX);
 
 impl Pass<'_> {
     pub(crate) fn venue_frame(&mut self, _venue: VenueId, reports: &[VenueReport]) {
@@ -230,8 +230,9 @@ impl Pass<'_> {
         let Some(id) = ours else {
             return self.emit(Decision::Ignored(IgnoredReason::Foreign));
         };
-        if ends(update.state) || !self.state.orders.has_place_for(id) {
-            // It may have left the store long ago: booking its executions could count them twice.
+        // It left the store long ago, or may have: booking its executions could count them twice.
+        let may_have_left = self.state.is_journaled(id) || ends(update.state);
+        if may_have_left || !self.state.orders.has_place_for(id) {
             return self.alarm(AlarmCode::EvictedOrder, Some(id));
         }
         self.adopt(id, update);

@@ -187,8 +187,13 @@ impl Pass<'_> {
     fn place_new(&mut self) -> Result<ClientOrderId, RejectReason> {
         let epoch = self.state.epoch.ok_or(RejectReason::Recovering)?;
         let (now, keep_ns) = (self.moment.now, self.state.config.terminal_keep_ns);
-        let may_leave =
-            |order: &Order| order.status.is_terminal() && now.since_ns(order.ended_at) >= keep_ns;
+        // An adopted order stays: no journal tells a late report of it from another lost order.
+        let may_leave = |order: &Order| {
+            order.status.is_terminal()
+                && !order.fills_missing()
+                && order.strategy != super::reports::NOBODY
+                && now.since_ns(order.ended_at) >= keep_ns
+        };
         let from = self.state.next_order_sequence;
         if from > ClientOrderId::SEQUENCE_MAX {
             return Err(RejectReason::IdsExhausted);

@@ -28,6 +28,10 @@ impl State {
         self.config.put(&mut sink);
         self.epoch.put(&mut sink);
         self.anchor.put(&mut sink);
+        for (epoch, highest) in &self.past_runs {
+            epoch.put(&mut sink);
+            highest.put(&mut sink);
+        }
         self.next_order_sequence.put(&mut sink);
         self.next_intent_seq.put(&mut sink);
         self.intake_open.put(&mut sink);
