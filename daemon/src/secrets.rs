@@ -77,9 +77,9 @@ pub struct Credentials {
 pub enum CredentialsError {
     /// There is no such file, or it cannot be opened or read.
     #[error(
-        "credentials file {path}: cannot be read: {source}. Wanted: a file of mode 0600 that belongs \
-         to uid {wanted_uid} with the lines api_key, api_secret and passphrase. Create it with: \
-         install -m 0600 /dev/null {path}"
+        "credentials file {path}: cannot be read: {source}. Wanted: a file of mode 0600 that \
+         belongs to uid {wanted_uid} with the lines api_key, api_secret and passphrase. Create it \
+         with: install -m 0600 /dev/null {path}"
     )]
     Unreadable {
         /// The file.
@@ -159,8 +159,8 @@ pub enum CredentialsError {
     },
     /// A key is not there or empty.
     #[error(
-        "credentials file {path}: {keys} missing or empty. Wanted: the lines api_key, api_secret and \
-         passphrase, as the venue gave them when the key was made"
+        "credentials file {path}: {keys} missing or empty. Wanted: the lines api_key, api_secret \
+         and passphrase, as the venue gave them when the key was made"
     )]
     Missing {
         /// The file.

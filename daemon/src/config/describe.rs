@@ -1,7 +1,7 @@
 //! What a configuration comes to, for people and for programs: values, where from, and memory.
 //!
-//! Owns the estimate of memory. Invariants: nothing here can hold a secret, since `Settings` cannot.
-//! Must not know: what is running. Threads: none.
+//! Owns the estimate of memory. Invariants: nothing here can hold a secret, since `Settings`
+//! cannot. Must not know: what is running. Threads: none.
 
 use super::{Place, Settings};
 use engine::order::Order;

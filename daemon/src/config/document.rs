@@ -1,7 +1,7 @@
 //! The written configuration: which key was written where, from the file and the environment.
 //!
-//! Owns reading TOML with places, and the overrides. Invariants: only known keys come out, each once;
-//! everything else is an error with its line. Must not know: what values mean. Threads: none.
+//! Owns reading TOML with places, and the overrides. Invariants: only known keys come out, each
+//! once; everything else is an error with its line. Must not know: what values mean. Threads: none.
 
 use super::keys::{KeySpec, SECTIONS, SectionSpec, Shape, section};
 use super::problem::{ConfigErrors, Place, Problem};
@@ -300,10 +300,11 @@ impl Source<'_> {
         let place = self.place(span.start);
         if error.message().starts_with("duplicate key") {
             let written = self.text.get(span.clone()).unwrap_or("");
-            let header = self.header_before(span.start);
+            let header = self.header_before(span.end);
+            let in_header = self.line_of(span.start).trim_start().starts_with('[');
             let key = match (header, written) {
-                ("", key) | (key, "") => printable_key(key),
-                (header, key) if header == key => printable_key(key),
+                (header, _) if in_header => printable_key(header),
+                ("", key) => printable_key(key),
                 (header, key) => format!("{}.{}", printable_key(header), printable_key(key)),
             };
             errors.add(&place, key, Problem::Duplicate);
@@ -312,7 +313,15 @@ impl Source<'_> {
         }
     }
 
-    /// The section whose header stands before this byte, by its text.
+    /// The line that this byte is in.
+    fn line_of(&self, at_byte: usize) -> &str {
+        let begin = self.text.get(..at_byte).map_or(0, |before| {
+            before.rfind('\n').map_or(0, |line_end| line_end + 1)
+        });
+        self.text[begin..].lines().next().unwrap_or("")
+    }
+
+    /// The last section whose header begins before this byte, by its text.
     fn header_before(&self, at_byte: usize) -> &str {
         let before = self.text.get(..at_byte).unwrap_or("");
         before
@@ -320,8 +329,9 @@ impl Source<'_> {
             .rev()
             .filter_map(|line| line.trim_start().strip_prefix('['))
             .map(|header| header.trim_start_matches('['))
-            .find_map(|header| header.split_once(']'))
-            .map_or("", |(header, _)| header.trim())
+            .map(|header| header.split(']').next().unwrap_or(header).trim())
+            .next()
+            .unwrap_or("")
     }
 }
 

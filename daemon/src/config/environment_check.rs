@@ -88,8 +88,8 @@ fn host_mismatch(environment: Environment, url: &UrlParts) -> Option<String> {
              {OKX_DOMAIN}; write the simulator's host, or set the environment to what you mean"
         )),
         (Environment::Production | Environment::Demo, false) => Some(format!(
-            "{host} is not OKX and the environment is \"{}\"; only hosts below {OKX_DOMAIN} get its \
-             keys; write OKX's host, or set environment = \"simulator\" with a simulator's key",
+            "{host} is not OKX and the environment is \"{}\"; only hosts below {OKX_DOMAIN} get \
+             its keys; write OKX's host, or set environment = \"simulator\" with a simulator's key",
             environment.name()
         )),
         _ => None,
@@ -104,8 +104,8 @@ fn link_mismatch(environment: Environment, url: &UrlParts) -> Option<String> {
     };
     hosts.contains(&url.host.as_str()).then(|| {
         format!(
-            "{} moves {found} money and the environment is \"{}\"; both must be the same; write the \
-             other host or the other environment",
+            "{} moves {found} money and the environment is \"{}\"; both must be the same; write \
+             the other host or the other environment",
             url.host,
             environment.name()
         )

@@ -1,7 +1,7 @@
 //! Decimal text as whole digits and a power of ten, to choose scales and to convert limits exactly.
 //!
-//! Off the hot path. Invariants: digits never end in a needless zero, so `decimal_places` is what the
-//! value needs; nothing is rounded unless a name says `floor`. Must not know: instruments.
+//! Off the hot path. Invariants: digits never end in a needless zero, so `decimal_places` is what
+//! the value needs; nothing is rounded unless a name says `floor`. Must not know: instruments.
 //! Threads: none.
 
 use model::DecimalError;
@@ -19,7 +19,8 @@ pub(super) struct ExactDecimal {
 impl ExactDecimal {
     /// Reads the same grammar as [`model::decimal_text`], up to 38 digits that count.
     pub(super) fn parse(text: &[u8]) -> Result<Self, DecimalError> {
-        // The model's reader decides what is a number; at scale 0 it refuses only precision or size.
+        // The model's reader decides what is a number; at scale 0 it refuses only precision or
+        // size.
         match model::decimal_text::parse_units(text, 0) {
             Ok(_) | Err(DecimalError::TooPrecise { .. } | DecimalError::TooLarge { .. }) => {}
             Err(error) => return Err(error),
@@ -171,7 +172,6 @@ mod tests {
     }
 
     proptest! {
-        // covers: P13
         #[test]
         fn it_agrees_with_the_reader_of_the_hot_path_on_every_text(
             text in "-?[0-9]{0,20}(\\.[0-9]{0,20})?(e[+-]?[0-9]{1,2})?", scale in 0_u8..=18

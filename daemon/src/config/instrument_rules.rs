@@ -1,8 +1,9 @@
-//! From a venue's rules as text to an instrument in units: which scales, and whether they still fit.
+//! From a venue's rules as text to an instrument in units: which scales, and whether they still
+//! fit.
 //!
-//! Owns the choice of scales. Invariants: a scale holds every step of the venue exactly and is never
-//! changed while a journal lives; what cannot be held is refused, an upper bound of the venue alone is
-//! lowered. Must not know: limits, sockets. Threads: none.
+//! Owns the choice of scales. Invariants: a scale holds every step of the venue exactly and is
+//! never changed while a journal lives; what cannot be held is refused, an upper bound of the venue
+//! alone is lowered. Must not know: limits, sockets. Threads: none.
 
 use super::exact_decimal::ExactDecimal;
 use super::problem::Problem;
@@ -217,8 +218,8 @@ impl Rules {
         }
         if known.kind != rules.kind {
             return Err(Problem::ChangedInJournal(format!(
-                "{} is now another kind of contract than in the journal; its money would be counted \
-                 otherwise; remove the instrument, or start a new journal while flat",
+                "{} is now another kind of contract than in the journal; its money would be \
+                 counted otherwise; remove the instrument, or start a new journal while flat",
                 rules.symbol
             )));
         }

@@ -1,8 +1,8 @@
 //! Every section and key that a configuration may have, with kind, range and default.
 //!
-//! Owns the one table that the reader, the unknown-key check, the environment overrides and the test
-//! of the example file go by. Invariants: a duration's key ends in its unit; a limit has no default
-//! but what `[risk]` says. Must not know: where values come from. Threads: none.
+//! Owns the one table that the reader, the unknown-key check, the environment overrides and the
+//! test of the example file go by. Invariants: a duration's key ends in its unit; a limit has no
+//! default but what `[risk]` says. Must not know: where values come from. Threads: none.
 
 /// What a value must be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -257,8 +257,9 @@ pub const SECTIONS: &[SectionSpec] = &[
     },
 ];
 
-/// OKX: `expTime` is at most 5 s here, and its lists may lag an order by 2 s; a connection that hears
-/// nothing for 30 s is cut, and 3 new ones a second are allowed (okx.com/docs-v5, "Overview").
+/// OKX: `expTime` is at most 5 s here, and its lists may lag an order by 2 s; a connection that
+/// hears nothing for 30 s is cut, and 3 new ones a second are allowed (okx.com/docs-v5,
+/// "Overview").
 const VENUE: SectionSpec = SectionSpec {
     name: "venue",
     shape: Shape::Named,

@@ -1,8 +1,8 @@
 //! What can be wrong with a configuration, where, and what to do about it.
 //!
 //! Owns every message that an operator reads about configuration. Invariants: one line per problem
-//! in the form `place: key: what is wrong; the limit; what to do`; no value of a key that might be a
-//! secret is ever in a message. Must not know: how values are read. Threads: none.
+//! in the form `place: key: what is wrong; the limit; what to do`; no value of a key that might be
+//! a secret is ever in a message. Must not know: how values are read. Threads: none.
 
 use std::fmt;
 use std::path::PathBuf;
@@ -75,18 +75,30 @@ impl ConfigErrors {
 
     /// `Ok(value)` when nothing is wrong.
     pub(super) fn into_result<T>(mut self, value: T) -> Result<T, Self> {
-        // A line that could not be read may be the one that a key is missing from.
-        let is_syntax = |error: &ConfigError| matches!(error.problem, Problem::Syntax(_));
-        if self.list.iter().any(is_syntax) {
-            self.list
-                .retain(|error| !matches!(error.problem, Problem::Missing { .. }));
-        }
+        self.list.sort_by(|one, other| one.place.cmp(&other.place));
+        self.list.dedup();
+        self.drop_echoes_of_syntax();
         if self.list.is_empty() {
             return Ok(value);
         }
-        self.list.sort_by(|one, other| one.place.cmp(&other.place));
-        self.list.dedup();
         Err(self)
+    }
+
+    /// Of a line that cannot be read only the first error counts, and a key that is missing may be
+    /// what that line was meant to be.
+    fn drop_echoes_of_syntax(&mut self) {
+        let is_syntax = |error: &ConfigError| matches!(error.problem, Problem::Syntax(_));
+        let unread: Vec<ConfigError> = self.list.iter().filter(|e| is_syntax(e)).cloned().collect();
+        if unread.is_empty() {
+            return;
+        }
+        self.list.retain(|error| {
+            let first = unread.iter().find(|unread| unread.place == error.place);
+            !matches!(
+                error.problem,
+                Problem::Missing { .. } | Problem::MissingLimit
+            ) && first.is_none_or(|first| first == error)
+        });
     }
 }
 
@@ -269,7 +281,10 @@ pub enum Problem {
         symbol: String,
     },
     /// A rule of the venue is not usable.
-    #[error("the venue's {rule} `{}` is not usable: {why}; remove the instrument", printable(.found))]
+    #[error(
+        "the venue's {rule} `{}` is not usable: {why}; remove the instrument",
+        printable(.found)
+    )]
     BadVenueRule {
         /// Which rule.
         rule: &'static str,

@@ -1,8 +1,8 @@
 //! From what was written to values of the right kind and range, key by key.
 //!
-//! Owns the checks of single values. Invariants: after a section is read every key of its table has a
-//! value, is unset by right, or has an error noted; then a zero or an empty text stands in, and no
-//! `Settings` comes of it. Must not know: what values mean together. Threads: none.
+//! Owns the checks of single values. Invariants: after a section is read every key of its table has
+//! a value, is unset by right, or has an error noted; then a zero or an empty text stands in, and
+//! no `Settings` comes of it. Must not know: what values mean together. Threads: none.
 
 use super::document::{FoundSection, RawValue, Written, article};
 use super::exact_decimal::ExactDecimal;

@@ -22,12 +22,13 @@ const NS_PER_MS: u64 = 1_000_000;
 impl Settings {
     /// The engine's configuration.
     ///
-    /// `rules` are the venues' instruments, `rates` gives a venue's message rates, and `known` is the
-    /// configuration that an existing journal ends with: its ids and scales are kept.
+    /// `rules` are the venues' instruments, `rates` gives a venue's message rates, and `known` is
+    /// the configuration that an existing journal ends with: its ids and scales are kept.
     ///
     /// # Errors
-    /// Every instrument that a venue does not list or whose rules cannot be held, every limit that is
-    /// finer than its instrument's units or does not fit them, everything that the journal forbids.
+    /// Every instrument that a venue does not list or whose rules cannot be held, every limit that
+    /// is finer than its instrument's units or does not fit them, everything that the journal
+    /// forbids.
     pub fn engine_config(
         &self,
         version: u32,
@@ -66,7 +67,8 @@ impl Settings {
             if self.venue(policy.name.as_str()).is_none() {
                 let why = format!(
                     "the journal has orders of venue {0} and the file has no [venue.{0}]; a venue \
-                     stays as long as its journal; write it again, or start a new journal while flat",
+                     stays as long as its journal; write it again, or start a new journal while \
+                     flat",
                     policy.name
                 );
                 let key = format!("venue.{}", policy.name);
@@ -176,7 +178,8 @@ impl Settings {
     }
 }
 
-/// An instrument that the file no longer names: known, so its orders can end, and closed to new ones.
+/// An instrument that the file no longer names: known, so its orders can end, and closed to new
+/// ones.
 fn retire_instrument(policy: &mut InstrumentPolicy) {
     policy.instrument.state = InstrumentState::Suspended;
     policy.order_quantity_max = Quantity::ZERO;
