@@ -308,7 +308,8 @@ mod tests {
     // covers: V18
     #[test]
     fn a_number_is_the_same_as_text_and_as_json_number() {
-        let table: &[(&str, u8, Result<Option<i64>, ScalarError>)] = &[
+        type Row = (&'static str, u8, Result<Option<i64>, ScalarError>);
+        let table: &[Row] = &[
             (r#"["0.25"]"#, 2, Ok(Some(25))),
             ("[0.25]", 2, Ok(Some(25))),
             ("[2.5e-1]", 2, Ok(Some(25))),

@@ -1,7 +1,7 @@
 //! Sans-IO venue protocols of millrun: bytes to reports, commands to bytes, sessions as state.
 //!
-//! Owns everything that is said to a venue and heard from one, and nothing that carries it: there is
-//! no socket, clock, thread or order status here, and `now` is always an argument.
+//! Owns everything that is said to a venue and heard from one, and nothing that carries it: there
+//! is no socket, clock, thread or order status here, and `now` is always an argument.
 
 #![forbid(unsafe_code)]
 

@@ -15,6 +15,7 @@ mod step;
 mod suites;
 mod test;
 mod tidy;
+mod vectors;
 mod verb;
 
 use std::process::ExitCode;
@@ -29,6 +30,7 @@ const VERBS: &[Verb] = &[
     check::VERB,
     test::VERB,
     tidy::VERB,
+    vectors::VERB,
     coverage::VERB,
     loom::VERB,
     miri::VERB,

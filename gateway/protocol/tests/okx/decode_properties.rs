@@ -1,4 +1,5 @@
-//! What holds of every frame: no bytes panic, the same bytes give the same reports, lists are bounded.
+//! What holds of every frame: no bytes panic, the same bytes give the same reports, lists are
+//! bounded.
 
 use millrun_protocol::venue::okx::decode::{DecodedFrame, MAX_REPORTS, OkxDecoder};
 use model::VenueReport;

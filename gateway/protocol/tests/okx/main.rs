@@ -1,4 +1,5 @@
-//! The OKX codec and session, from outside: fixtures to reports, intents to bytes, frames to states.
+//! The OKX codec and session, from outside: fixtures to reports, intents to bytes, frames to
+//! states.
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 

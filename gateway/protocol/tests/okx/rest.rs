@@ -209,7 +209,11 @@ fn instruments_become_exact_rules_at_scales_that_hold_a_hundred_largest_orders()
     assert_eq!((made.tick.units(), made.lot.units()), (100, 100));
     assert_eq!(made.quantity_max.units(), 1_000_000_000_000);
     assert_eq!(rules[3].state, InstrumentState::Suspended);
-    assert_eq!(rules[3].first_scales(), Err(RulesError::NoScale));
+    // The venue's limit stands for "none": it is cut to what a hundred orders may add up to.
+    let scales = rules[3].first_scales().unwrap();
+    assert_eq!((scales.price, scales.quantity), (3, 8));
+    let made = rules[3].instrument(InstrumentId(0), VenueId(0), AccountId(0), scales);
+    assert_eq!(made.unwrap().quantity_max.units(), i64::MAX / 100);
 }
 
 // covers: V28

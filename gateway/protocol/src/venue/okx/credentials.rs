@@ -52,7 +52,8 @@ impl Credentials {
     /// Takes the three texts that OKX gives with a key.
     ///
     /// # Errors
-    /// [`BadCredential`] for a part that is too short to be masked, too long, or not printable ASCII.
+    /// [`BadCredential`] for a part that is too short to be masked, too long, or not printable
+    /// ASCII.
     pub fn new(api_key: &str, api_secret: &str, passphrase: &str) -> Result<Self, BadCredential> {
         for (part, text) in [
             ("api_key", api_key),

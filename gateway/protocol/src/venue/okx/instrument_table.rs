@@ -1,8 +1,8 @@
 //! What the OKX codec knows about instruments: by our number to encode, by `instId` to decode.
 //!
 //! Owns the trade mode of each instrument and both look-ups. Invariants: look-ups do not allocate;
-//! every scale is one that decimal text can have; a symbol belongs to one instrument. Must not know:
-//! limits, positions, orders. Threads: none; each thread that codes has its own copy.
+//! every scale is one that decimal text can have; a symbol belongs to one instrument. Must not
+//! know: limits, positions, orders. Threads: none; each thread that codes has its own copy.
 
 use model::decimal_text::SCALE_MAX;
 use model::identifiers::Symbol;

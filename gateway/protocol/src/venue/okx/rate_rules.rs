@@ -2,8 +2,8 @@
 //!
 //! okx.com/docs-v5, "Place order", "Cancel order", "Amend order" (rate limit: 60 requests per 2 s,
 //! user id + instrument id, each operation by itself, REST and WebSocket together) and "Sub-account
-//! rate limit" (1,000 new and amend requests per 2 s; 50061). The venue sends no headers about them,
-//! so the client must count. Threads: none.
+//! rate limit" (1,000 new and amend requests per 2 s; 50061). The venue sends no headers about
+//! them, so the client must count. Threads: none.
 
 use model::engine_config::{RateRule, RateScope};
 use model::time::{NS_PER_MS, NS_PER_S};

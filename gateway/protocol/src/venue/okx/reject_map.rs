@@ -7,9 +7,9 @@
 use model::execution_report::ReplyOutcome;
 use model::order_request::CommandKind;
 
-/// The venue does not say whether it acted: ask by our id. 50001 service unavailable, 50004 endpoint
-/// timeout, 50013 busy, 50026 system error, 51054 timed out, 51149 order timed out, 51412 cancel
-/// timed out, 63999 internal error, 64007 internal error of the WebSocket.
+/// The venue does not say whether it acted: ask by our id. 50001 service unavailable, 50004
+/// endpoint timeout, 50013 busy, 50026 system error, 51054 timed out, 51149 order timed out, 51412
+/// cancel timed out, 63999 internal error, 64007 internal error of the WebSocket.
 const UNKNOWN_OUTCOME: &[u32] = &[
     50_001, 50_004, 50_013, 50_026, 51_054, 51_149, 51_412, 63_999, 64_007,
 ];

@@ -196,7 +196,9 @@ mod tests {
         }
 
         #[test]
-        fn whatever_parses_is_written_back_as_the_same_text(text in "[0-9]{0,20}[a-z]?[0-9x]{0,8}") {
+        fn whatever_parses_is_written_back_as_the_same_text(
+            text in "[0-9]{0,20}[a-z]?[0-9x]{0,8}",
+        ) {
             if let Some(key) = CommandKey::parse(text.as_bytes()) {
                 let again = RequestIdText::new(&key);
                 prop_assert_eq!(again.as_bytes(), text.as_bytes());

@@ -1,9 +1,9 @@
 //! OKX REST without IO: calls to signed requests; answers are read in [`answer`] and [`reference`].
 //!
-//! okx.com/docs-v5, "REST Authentication": the signature covers timestamp + method + path with query
-//! exactly as sent + body. Order objects are those of the WebSocket, written by the same code.
-//! Invariants: what is signed is what is sent; no `Debug` shows a header's value. Must not know:
-//! HTTP connections, retries. Threads: none; a cold path, it allocates.
+//! okx.com/docs-v5, "REST Authentication": the signature covers timestamp + method + path with
+//! query exactly as sent + body. Order objects are those of the WebSocket, written by the same
+//! code. Invariants: what is signed is what is sent; no `Debug` shows a header's value. Must not
+//! know: HTTP connections, retries. Threads: none; a cold path, it allocates.
 
 pub mod answer;
 pub mod instrument_rules;
@@ -15,11 +15,14 @@ use zeroize::Zeroizing;
 
 use crate::byte_writer::ByteWriter;
 use crate::venue::okx::credentials::Credentials;
-use crate::venue::okx::encode::{EncodeError, MAX_BATCH_BYTES, MAX_BATCH_ORDERS};
+use crate::venue::okx::encode::{EncodeError, MAX_BATCH_ORDERS};
 use crate::venue::okx::order_terms::{OrderRef, OrderTerms};
 
 /// Most rows of one page of orders or fills.
 pub const PAGE_ROWS_MAX: u16 = 100;
+
+/// Largest body of a request in bytes: a batch of opaque terms with attached orders.
+const BODY_BYTES_MAX: usize = 65_536;
 
 /// Which rows of a list are wanted. `None` members are not sent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -286,7 +289,7 @@ impl QueryText {
 }
 
 fn body(call: &RestCall<'_>) -> Result<String, EncodeError> {
-    let mut out = vec![0; MAX_BATCH_BYTES];
+    let mut out = vec![0; BODY_BYTES_MAX];
     let mut writer = ByteWriter::new(&mut out);
     match call {
         RestCall::Orders { terms, batch } => write_orders(&mut writer, terms, *batch)?,

@@ -1,8 +1,8 @@
 //! OKX order states and cancel sources as our words.
 //!
-//! okx.com/docs-v5, "WS / Order channel", `state` and `cancelSource`. A crossing post-only order, an
-//! unfilled FOK or an IOC rest is accepted first and then `canceled` (31, 13, 14): Cancelled, not
-//! Rejected. Must not know: frames, our own order status. Threads: none.
+//! okx.com/docs-v5, "WS / Order channel", `state` and `cancelSource`. A crossing post-only order,
+//! an unfilled FOK or an IOC rest is accepted first and then `canceled` (31, 13, 14): Cancelled,
+//! not Rejected. Must not know: frames, our own order status. Threads: none.
 
 use model::execution_report::VenueOrderState;
 

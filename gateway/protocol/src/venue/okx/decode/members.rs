@@ -1,7 +1,7 @@
 //! The members of an object that a decoder reads, each at most once.
 //!
-//! A member that stands twice makes the object malformed: which of the two the venue meant cannot be
-//! known, and the two may differ. Members that are not named are passed over. Threads: none.
+//! A member that stands twice makes the object malformed: which of the two the venue meant cannot
+//! be known, and the two may differ. Members that are not named are passed over. Threads: none.
 
 use model::UnixNs;
 use model::execution_report::QuarantineReason;

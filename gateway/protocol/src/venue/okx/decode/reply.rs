@@ -1,8 +1,8 @@
 //! Replies to order commands: each order by its own `sCode`, never by the envelope's `code` alone.
 //!
-//! okx.com/docs-v5, "WS / Place order": the envelope says 0, 1 or 2 for all, none or some; 60xxx and
-//! other codes come with empty `data` and then speak for the request as a whole. `sCode` 0 means
-//! taken for processing. Reply texts are kept for people and never matched on. Threads: none.
+//! okx.com/docs-v5, "WS / Place order": the envelope says 0, 1 or 2 for all, none or some; 60xxx
+//! and other codes come with empty `data` and then speak for the request as a whole. `sCode` 0
+//! means taken for processing. Reply texts are kept for people and never matched on. Threads: none.
 
 use model::execution_report::{CommandReply, QuarantineReason};
 use model::identifiers::{VenueMessage, VenueOrderId};

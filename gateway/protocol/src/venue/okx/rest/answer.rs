@@ -293,7 +293,8 @@ impl RestAnswers {
                 reason: QuarantineReason::Malformed,
             };
             for (row, object) in data.elements().ok_or(no_list)?.enumerate() {
-                // Without its id the page could not be left behind: no list rather than half of one.
+                // Without its id the page could not be left behind: no list rather than half of
+                // one.
                 let cursors = Cursors::read(object).and_then(|cursors| cursor(&cursors));
                 page.last_id = Some(cursors.map_err(|reason| RestError::BadRow { row, reason })?);
                 match read(object) {

@@ -3,7 +3,7 @@
 //! okx.com/docs-v5, "Get instruments". Rules are kept as the venue's exact decimal text; scales are
 //! chosen once, at first sight, and then passed in for the journal's life. Threads: none.
 
-use model::decimal_text::{SCALE_MAX, parse_units};
+use model::decimal_text::{DecimalError, SCALE_MAX, parse_units};
 use model::identifiers::{Symbol, Text};
 use model::instrument::{Instrument, InstrumentKind, InstrumentState};
 use model::{AccountId, InstrumentId, Price, Quantity, VenueId};
@@ -13,8 +13,10 @@ pub type DecimalRule = Text<47>;
 
 /// Decimal places beyond tick and lot, for rules that become finer later.
 const SPARE_PLACES: u8 = 2;
-/// This many of the venue's largest orders must fit a quantity: positions are sums.
-const LARGEST_ORDERS: i64 = 100;
+/// A hundred of the largest orders must fit a quantity: positions are sums. Where the venue's limit
+/// stands for "none" (BTC spot: 10^10 at a lot of 10^-8) no scale holds that, and this is the
+/// limit.
+const LARGEST_ORDER_UNITS: i64 = i64::MAX / 100;
 
 /// What the venue says about one instrument.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -65,8 +67,8 @@ pub enum RulesError {
         /// The scale.
         scale: u8,
     },
-    /// No scale holds both the lot and a hundred of the largest orders.
-    NoScale,
+    /// The contract multiplier needs more decimal places or digits than there are.
+    MultiplierTooLarge,
 }
 
 impl core::fmt::Display for RulesError {
@@ -79,7 +81,7 @@ impl core::fmt::Display for RulesError {
                     "SCALE_TOO_COARSE: {member} is finer than {scale} decimal places"
                 )
             }
-            Self::NoScale => f.write_str("no scale holds the lot and a hundred largest orders"),
+            Self::MultiplierTooLarge => f.write_str("ctVal x ctMult does not fit 64 bits"),
         }
     }
 }
@@ -97,18 +99,18 @@ impl InstrumentRules {
         let lot = decimals(&self.lot, "lotSz")?;
         let widest = lot.saturating_add(SPARE_PLACES).min(SCALE_MAX);
         let fits = |scale: &u8| {
-            floor_units(&self.quantity_max, *scale)
-                .is_some_and(|units| units.checked_mul(LARGEST_ORDERS).is_some())
+            largest_order(&self.quantity_max, *scale).is_ok_and(|it| it < LARGEST_ORDER_UNITS)
         };
         Ok(Scales {
             price: price.saturating_add(SPARE_PLACES).min(SCALE_MAX),
-            quantity: (lot..=widest).rev().find(fits).ok_or(RulesError::NoScale)?,
+            quantity: (lot..=widest).rev().find(fits).unwrap_or(lot),
         })
     }
 
     /// The instrument under these rules and scales.
     ///
-    /// The largest order is rounded down where it is finer than the scale: the stricter side.
+    /// The largest order is rounded down where it is finer than the scale, and cut where a hundred
+    /// of it would not fit: the stricter side.
     ///
     /// # Errors
     /// [`RulesError::ScaleTooCoarse`] when tick, lot or minimum do not fit the scales.
@@ -121,9 +123,7 @@ impl InstrumentRules {
     ) -> Result<Instrument, RulesError> {
         let quantity =
             |text, member| units(text, scales.quantity, member).map(Quantity::from_units);
-        let quantity_max = floor_units(&self.quantity_max, scales.quantity)
-            .filter(|units| *units > 0)
-            .ok_or(RulesError::BadDecimal { member: "maxLmtSz" })?;
+        let quantity_max = largest_order(&self.quantity_max, scales.quantity)?;
         let (multiplier_units, multiplier_scale) = self.multiplier()?;
         Ok(Instrument {
             id,
@@ -158,7 +158,7 @@ impl InstrumentRules {
         product
             .filter(|_| scale <= SCALE_MAX)
             .map(|units| (units, scale))
-            .ok_or(RulesError::NoScale)
+            .ok_or(RulesError::MultiplierTooLarge)
     }
 }
 
@@ -179,24 +179,26 @@ fn units(text: &DecimalRule, scale: u8, member: &'static str) -> Result<i64, Rul
     }
 }
 
-/// A decimal without exponent at a scale, rounded down; `None` when it is none or does not fit.
-fn floor_units(text: &DecimalRule, scale: u8) -> Option<i64> {
+/// `maxLmtSz` at a scale: rounded down, and at most [`LARGEST_ORDER_UNITS`].
+fn largest_order(text: &DecimalRule, scale: u8) -> Result<i64, RulesError> {
+    let bad = RulesError::BadDecimal { member: "maxLmtSz" };
     let bytes = text.as_bytes();
     let kept = match bytes.iter().position(|byte| *byte == b'.') {
         None => bytes,
         Some(point) => {
-            let fraction = bytes.get(point + 1..)?;
+            let fraction = &bytes[point + 1..];
             if fraction.is_empty() || !fraction.iter().all(u8::is_ascii_digit) {
-                return None;
+                return Err(bad);
             }
-            let places = fraction.len().min(usize::from(scale));
-            let end = if places == 0 {
-                point
-            } else {
-                point + 1 + places
-            };
-            bytes.get(..end)?
+            match fraction.len().min(usize::from(scale)) {
+                0 => &bytes[..point],
+                places => &bytes[..point + 1 + places],
+            }
         }
     };
-    parse_units(kept, scale).ok().filter(|units| *units >= 0)
+    match parse_units(kept, scale) {
+        Ok(units) if units > 0 => Ok(units.min(LARGEST_ORDER_UNITS)),
+        Err(DecimalError::TooLarge { .. }) if !kept.starts_with(b"-") => Ok(LARGEST_ORDER_UNITS),
+        _ => Err(bad),
+    }
 }

@@ -2,8 +2,8 @@
 //! positions, the dead-man timer.
 //!
 //! okx.com/docs-v5, "Get system time", "Get instruments", "Get account configuration", "Get
-//! positions", "POST / Cancel All After". Values that a later venue version may add are never fatal.
-//! Must not know: what is done with them. Threads: none; a cold path, it allocates.
+//! positions", "POST / Cancel All After". Values that a later venue version may add are never
+//! fatal. Must not know: what is done with them. Threads: none; a cold path, it allocates.
 
 use model::execution_report::QuarantineReason;
 use model::identifiers::{Symbol, Text};
