@@ -207,6 +207,8 @@ pub struct SimulatorConfig {
     pub allows_clear_text: bool,
     /// Names and addresses in the server certificate.
     pub certificate_names: Vec<String>,
+    /// Serve a certificate that expired in 2020, for clients that must refuse it.
+    pub has_expired_certificate: bool,
     /// Where to write the certificate authority (PEM); none means a file in the temporary
     /// directory.
     pub ca_out: Option<PathBuf>,
@@ -237,6 +239,7 @@ impl Default for SimulatorConfig {
             certificate_names: ["localhost", "127.0.0.1", "::1", "ws.okx.com", "www.okx.com"]
                 .map(str::to_owned)
                 .to_vec(),
+            has_expired_certificate: false,
             ca_out: None,
             ledger: None,
         }

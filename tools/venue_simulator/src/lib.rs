@@ -27,5 +27,5 @@ pub use config::{
 };
 pub use faults::{Fault, FaultRule, FaultTrigger};
 pub use instruments::{Instrument, InstrumentKind, default_instruments};
-pub use simulator::{Running, Simulator, SimulatorStats};
+pub use simulator::{OwnedSimulator, Running, Simulator, SimulatorStats};
 pub use witness::{CommandWitness, ReceivedCommand, Transport, WitnessVerdict};

@@ -91,7 +91,8 @@ impl Simulator {
         config: SimulatorConfig,
         witness: Option<Arc<dyn CommandWitness>>,
     ) -> anyhow::Result<Running> {
-        let identity = tls::make_identity(&config.certificate_names)?;
+        let identity =
+            tls::make_identity(&config.certificate_names, config.has_expired_certificate)?;
         let listener = TcpListener::bind(config.listen)
             .await
             .with_context(|| format!("listening on {}", config.listen))?;
@@ -126,6 +127,57 @@ impl Simulator {
             ca_pem: identity.ca_pem,
             tasks,
         })
+    }
+
+    /// Starts a simulator on a runtime of its own with one worker thread.
+    ///
+    /// # Errors
+    /// As [`Self::start`].
+    pub fn start_blocking(
+        config: SimulatorConfig,
+        witness: Option<Arc<dyn CommandWitness>>,
+    ) -> anyhow::Result<OwnedSimulator> {
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(1)
+            .enable_all()
+            .build()
+            .context("starting the simulator's runtime")?;
+        let running = runtime.block_on(Self::start_with_witness(config, witness))?;
+        Ok(OwnedSimulator {
+            running: Some(running),
+            _runtime: runtime,
+        })
+    }
+}
+
+/// A simulator with a runtime of its own, for callers that are not async. Use it and drop it outside
+/// of async code only.
+pub struct OwnedSimulator {
+    running: Option<Running>,
+    // Dropped after the simulator it carries.
+    _runtime: tokio::runtime::Runtime,
+}
+
+impl OwnedSimulator {
+    /// Stops the simulator as [`Running::shutdown`] does.
+    ///
+    /// # Errors
+    /// When the ledger cannot be written.
+    pub fn shutdown(mut self) -> anyhow::Result<SimulatorStats> {
+        self.running
+            .take()
+            .context("the simulator was stopped before")?
+            .shutdown()
+    }
+}
+
+impl std::ops::Deref for OwnedSimulator {
+    type Target = Running;
+
+    fn deref(&self) -> &Running {
+        self.running
+            .as_ref()
+            .expect("only shutdown takes it, and consumes the owner")
     }
 }
 

@@ -17,7 +17,7 @@ pub(crate) struct ServerIdentity {
 }
 
 /// Makes an authority, a certificate for `names`, and a TLS 1.2/1.3 configuration (h2, http/1.1).
-pub(crate) fn make_identity(names: &[String]) -> anyhow::Result<ServerIdentity> {
+pub(crate) fn make_identity(names: &[String], is_expired: bool) -> anyhow::Result<ServerIdentity> {
     let ca_key = KeyPair::generate().context("making the CA key")?;
     let mut ca = CertificateParams::new(Vec::new()).context("CA parameters")?;
     ca.distinguished_name
@@ -30,6 +30,10 @@ pub(crate) fn make_identity(names: &[String]) -> anyhow::Result<ServerIdentity> 
     let mut leaf = CertificateParams::new(names.to_vec()).context("server names")?;
     leaf.distinguished_name
         .push(DnType::CommonName, "millrun venue simulator");
+    if is_expired {
+        leaf.not_before = rcgen::date_time_ymd(2019, 1, 1);
+        leaf.not_after = rcgen::date_time_ymd(2020, 1, 1);
+    }
     leaf.use_authority_key_identifier_extension = true;
     leaf.key_usages = vec![KeyUsagePurpose::DigitalSignature];
     leaf.extended_key_usages = vec![rcgen::ExtendedKeyUsagePurpose::ServerAuth];

@@ -8,7 +8,8 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use base64::Engine;
 use hmac::{Hmac, KeyInit, Mac};
 use millrun_venue_simulator::{
-    AccountConfig, CommandWitness, Running, Simulator, SimulatorConfig, SimulatorStats,
+    AccountConfig, CommandWitness, OwnedSimulator, Running, Simulator, SimulatorConfig,
+    SimulatorStats,
 };
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, ServerName};
@@ -23,8 +24,7 @@ type Tls = StreamOwned<ClientConnection, TcpStream>;
 
 /// A simulator without background market, unless the change turns it on.
 pub(crate) struct Venue {
-    running: Option<Running>,
-    runtime: tokio::runtime::Runtime,
+    simulator: OwnedSimulator,
 }
 
 impl Venue {
@@ -36,34 +36,24 @@ impl Venue {
         change: impl FnOnce(&mut SimulatorConfig),
         witness: Option<Arc<dyn CommandWitness>>,
     ) -> Self {
-        let runtime = tokio::runtime::Builder::new_multi_thread()
-            .worker_threads(1)
-            .enable_all()
-            .build()
-            .unwrap();
         let mut config = SimulatorConfig::default();
         config.market.is_on = false;
         change(&mut config);
-        let running = runtime
-            .block_on(Simulator::start_with_witness(config, witness))
-            .unwrap();
         Self {
-            running: Some(running),
-            runtime,
+            simulator: Simulator::start_blocking(config, witness).unwrap(),
         }
     }
 
     pub(crate) fn running(&self) -> &Running {
-        self.running.as_ref().unwrap()
+        &self.simulator
     }
 
     pub(crate) fn arm(&self, rule: Value) {
         self.running().arm(serde_json::from_value(rule).unwrap());
     }
 
-    pub(crate) fn stop(mut self) -> SimulatorStats {
-        let _guard = self.runtime.enter();
-        self.running.take().unwrap().shutdown().unwrap()
+    pub(crate) fn stop(self) -> SimulatorStats {
+        self.simulator.shutdown().unwrap()
     }
 
     /// A private connection that is logged in and follows orders.

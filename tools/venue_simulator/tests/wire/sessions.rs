@@ -288,3 +288,41 @@ fn connections_beyond_the_limit_per_second_get_429() {
         .collect();
     assert_eq!(opened, [true, true, true, false]);
 }
+
+#[test]
+fn an_expired_certificate_and_a_wrong_name_are_visible_to_a_client_that_checks() {
+    let good = Venue::start(|_| {});
+    let expired = Venue::start(|config| config.has_expired_certificate = true);
+    let named = Venue::start(|config| config.certificate_names = vec!["example.org".to_owned()]);
+    for (venue, refusal) in [
+        (&good, ""),
+        (&expired, "Expired"),
+        (&named, "NotValidForName"),
+    ] {
+        let mut stream = venue.tls();
+        let found = stream.conn.complete_io(&mut stream.sock);
+        let text = found
+            .err()
+            .map_or(String::new(), |error| format!("{error:?}"));
+        assert_eq!(text.is_empty(), refusal.is_empty(), "{text}");
+        assert!(text.contains(refusal), "{text}");
+    }
+}
+
+#[test]
+fn shutdown_writes_the_ledger_of_all_accounts() {
+    let path = std::env::temp_dir().join(format!("simulator-ledger-{}", std::process::id()));
+    let venue = Venue::start(|config| config.ledger = Some(path.clone()));
+    venue
+        .trader(2)
+        .ask("order", json!([limit("1", "buy", "63000", "1")]));
+    venue.stop();
+    let text = std::fs::read_to_string(&path).unwrap();
+    std::fs::remove_file(&path).unwrap();
+    let lines: Vec<Value> = text
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect();
+    let of_kind = |kind: &str| lines.iter().filter(|line| line["kind"] == kind).count();
+    assert_eq!((of_kind("account"), of_kind("order")), (2, 1));
+}
