@@ -29,6 +29,10 @@ impl<K: Eq + Hash> SlidingWindows<K> {
         {
             taken.pop_front();
         }
+        if taken.back().is_some_and(|(at_ms, _)| *at_ms > now_ms) {
+            // The clock was set back; what it said before is no measure any more.
+            taken.clear();
+        }
         let used: u32 = taken.iter().map(|(_, amount)| amount).sum();
         if used.saturating_add(count) > limit {
             return false;
@@ -64,6 +68,14 @@ mod tests {
             !windows.take("a", 2_000, 1, 60),
             "the refused request did not count"
         );
+    }
+
+    #[test]
+    fn a_clock_that_is_set_back_does_not_block_for_ever() {
+        let mut windows = SlidingWindows::new(2_000);
+        assert!(windows.take("a", 600_000, 1, 1));
+        assert!(windows.take("a", 0, 1, 1));
+        assert!(!windows.take("a", 1, 1, 1));
     }
 
     #[test]

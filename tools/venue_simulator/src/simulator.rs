@@ -150,8 +150,8 @@ impl Simulator {
     }
 }
 
-/// A simulator with a runtime of its own, for callers that are not async. Use it and drop it outside
-/// of async code only.
+/// A simulator with a runtime of its own, for callers that are not async. Use it and drop it
+/// outside of async code only.
 pub struct OwnedSimulator {
     running: Option<Running>,
     // Dropped after the simulator it carries.

@@ -1,7 +1,7 @@
 //! The simulator as clients meet it: real TLS sockets, real frames, real HTTP.
 //!
-//! Each test starts its own simulator on a free port. Threads: the simulator on its own runtime, the
-//! blocking client on the test's thread.
+//! Each test starts its own simulator on a free port. Threads: the simulator on its own runtime,
+//! the blocking client on the thread of the test.
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on stops")]
 
