@@ -209,3 +209,77 @@ impl Inbox {
 fn protocol(what: &'static str, detail: String) -> AttachError {
     AttachError::Protocol { what, detail }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use model::RequestId;
+    use model::order_event::EVENT_WORDS;
+
+    fn event(event_seq: u64) -> EventWords {
+        let mut words = [0; EVENT_WORDS];
+        words[0] = event_seq;
+        words[1] = 20; // CancelAllAccepted
+        EventWords(words)
+    }
+
+    fn live(next_event_seq: u64) -> AttachReply {
+        AttachReply::Live(Live {
+            sequence: 9,
+            next_event_seq,
+            last_request_id: RequestId(0),
+        })
+    }
+
+    fn told(from: Option<u64>, replies: Vec<AttachReply>) -> Result<(Told, Inbox), AttachError> {
+        let mut inbox = Inbox {
+            received_seq: from,
+            ..Inbox::default()
+        };
+        let mut told = Told::default();
+        for reply in replies {
+            told.take(reply, &mut inbox)?;
+        }
+        Ok((told, inbox))
+    }
+
+    #[test]
+    fn events_and_gaps_that_join_without_a_hole_are_taken_over() {
+        let replies = vec![
+            AttachReply::Gap { from: 4, to: 6 },
+            AttachReply::Backlog(vec![event(7), event(8)]),
+            live(9),
+        ];
+        let (told, inbox) = told(Some(3), replies).unwrap();
+        assert_eq!(told.gaps, [EventGap { from: 4, to: 6 }]);
+        assert_eq!((told.backlog_events, inbox.backlog.len()), (2, 2));
+        assert_eq!(inbox.received_seq, Some(8));
+    }
+
+    #[test]
+    fn a_client_that_wants_no_old_events_starts_where_the_engine_says() {
+        let (_, inbox) = told(None, vec![live(41)]).unwrap();
+        assert_eq!(inbox.received_seq, Some(40));
+    }
+
+    #[test]
+    fn a_hole_a_repetition_or_a_backward_gap_is_refused() {
+        let cases = [
+            vec![AttachReply::Backlog(vec![event(5)])],
+            vec![AttachReply::Backlog(vec![event(4), event(4)])],
+            vec![AttachReply::Gap { from: 4, to: 3 }],
+            vec![AttachReply::Gap { from: 5, to: 6 }],
+            vec![AttachReply::Backlog(vec![EventWords([4; EVENT_WORDS])])],
+            vec![live(5)],
+            vec![live(0)],
+        ];
+        for replies in cases {
+            let text = format!("{replies:?}");
+            let outcome = told(Some(3), replies);
+            assert!(
+                matches!(outcome, Err(AttachError::Protocol { .. })),
+                "{text}"
+            );
+        }
+    }
+}

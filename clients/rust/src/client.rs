@@ -91,6 +91,8 @@ pub struct Client {
     /// The last event that was given to the strategy.
     given_seq: u64,
     last_request_id: RequestId,
+    /// Requests up to here were taken, or were named as not taken before.
+    settled_request_id: RequestId,
     link: Option<Link>,
 }
 
@@ -145,6 +147,7 @@ impl Client {
             },
             given_seq: resume.last_event_seq.unwrap_or(0),
             last_request_id: resume.last_request_id,
+            settled_request_id: RequestId(0),
             link: None,
         };
         let resync = client.reattach()?;
@@ -167,15 +170,17 @@ impl Client {
         let dialogue =
             attach_dialog::attach(&self.socket_path, &request, self.timeout, &mut self.inbox)?;
         let engines_last = dialogue.live.last_request_id;
+        let settled = engines_last.max(self.settled_request_id);
         let resync = Resync {
             generation: dialogue.accepted.generation,
             sequence: dialogue.live.sequence,
             backlog_events: dialogue.backlog_events,
             gaps: dialogue.gaps.clone(),
-            not_taken: RequestRange::between(engines_last, self.last_request_id),
+            not_taken: RequestRange::between(settled, self.last_request_id),
         };
         // Ids above the engine's last were used for what was not taken: never again.
         self.last_request_id = self.last_request_id.max(engines_last);
+        self.settled_request_id = self.last_request_id;
         self.instruments = dialogue.instruments.clone();
         if self.inbox.backlog.is_empty() {
             self.given_seq = self.inbox.received_seq.unwrap_or(0);
