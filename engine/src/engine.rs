@@ -71,7 +71,7 @@ impl Engine {
             } => {
                 pass.strategy_lost(*strategy, *generation);
             }
-            Input::RoomRefused(run) => pass.room_refused(run),
+            Input::RoomRefused(run) => pass.room_refused(input, run),
             Input::NotSent { intent_seq, reason } => pass.not_sent(*intent_seq, *reason),
             Input::RecoveryStarted(_) => pass.recovery_started(input),
             Input::ConfigApplied(_) | Input::InstrumentApplied(_) | Input::UtcAnchor(_) => {

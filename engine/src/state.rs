@@ -13,7 +13,7 @@ pub use deadlines::{DeadlineKey, Deadlines};
 pub use strategy::{Answer, RequestNovelty, StrategyState};
 
 use crate::engine::Moment;
-use crate::order::{ExecutionTable, OrderStore};
+use crate::order::{ExecutionTable, OrderStore, PROBES_MAX};
 use crate::risk::exposure::Exposure;
 use crate::risk::message_rate::MessageRate;
 use model::decision::{VenueState, WideTask};
@@ -21,11 +21,11 @@ use model::engine_config::{RateScope, VenuePolicy};
 use model::input::{Input, LinkState};
 use model::{
     BootEpoch, ClientOrderId, CommandKind, Decision, EngineConfig, InstrumentId, LinkId,
-    MonotonicNs, ReconFact, UnixNs, UtcAnchor, VenueId,
+    MonotonicNs, ReconFact, RejectReason, UnixNs, UtcAnchor, VenueId,
 };
 use std::collections::VecDeque;
 
-/// Most acts over many orders that wait at once.
+/// Most acts over many orders that may wait when a strategy asks for one more.
 pub const TASKS_MAX: usize = 64;
 
 /// What is known of one venue.
@@ -54,6 +54,17 @@ pub struct TaskProgress {
     pub passed_over: bool,
 }
 
+impl TaskProgress {
+    fn begun(task: WideTask) -> Self {
+        Self {
+            task,
+            next_slot: 0,
+            due_at: MonotonicNs(0),
+            passed_over: false,
+        }
+    }
+}
+
 /// The engine's whole state.
 #[derive(Debug)]
 pub struct State {
@@ -67,6 +78,8 @@ pub struct State {
     pub past_runs: Vec<(BootEpoch, u32)>,
     /// The sequence that the next new order tries first.
     pub next_order_sequence: u32,
+    /// How far behind it the search for a free slot goes on, after slots that were all taken.
+    pub probe_offset: u32,
     /// Number of the next command.
     pub next_intent_seq: u64,
     /// Every order.
@@ -126,6 +139,7 @@ impl State {
             past_runs: Vec::new(),
             anchor: UtcAnchor::default(),
             next_order_sequence: 1,
+            probe_offset: 0,
             next_intent_seq: 1,
             orders: OrderStore::with_capacity(config.order_capacity),
             executions: ExecutionTable::with_capacity(config.execution_capacity),
@@ -293,6 +307,10 @@ impl State {
             if !ends(update.state) && seen.asked_at_seq >= order.asked_sequence {
                 order.seen_resting = Some((update.order_quantity, update.limit_price));
                 order.seen_time = update.venue_time;
+                if order.needs_operator {
+                    order.unseen = false;
+                    order.forget_settled_doubts();
+                }
             }
         }
     }
@@ -340,7 +358,12 @@ impl State {
             strategy.begin_run(now);
         }
         self.intake_open = true;
-        self.tasks.clear();
+        // Cancels that were asked for go on; the rest begins anew with the connections.
+        self.tasks
+            .retain(|progress| matches!(progress.task, WideTask::CancelAll { .. }));
+        for progress in &mut self.tasks {
+            *progress = TaskProgress::begun(progress.task);
+        }
         self.deadlines.clear();
         let ids: Vec<ClientOrderId> = self
             .orders
@@ -396,6 +419,14 @@ impl State {
         match decision {
             Decision::Order(change) => self.apply_change(moment, change),
             Decision::Refused(refused) => {
+                if refused.reason == RejectReason::StoreFull {
+                    let next = self.probe_offset.saturating_add(PROBES_MAX);
+                    self.probe_offset = if next < self.config.order_capacity {
+                        next
+                    } else {
+                        0
+                    };
+                }
                 let answer = Answer::Refused(refused.reason);
                 self.note_event(refused.strategy, refused.event_seq);
                 self.note_answer(refused.strategy, refused.request_id, answer);
@@ -415,12 +446,7 @@ impl State {
             } => {
                 self.note_event(*strategy, *event_seq);
             }
-            Decision::TaskStarted { task } => self.tasks.push_back(TaskProgress {
-                task: *task,
-                next_slot: 0,
-                due_at: MonotonicNs(0),
-                passed_over: false,
-            }),
+            Decision::TaskStarted { task } => self.tasks.push_back(TaskProgress::begun(*task)),
             Decision::TaskMoved {
                 next_slot,
                 due_at,
@@ -430,6 +456,10 @@ impl State {
                     progress.next_slot = *next_slot;
                     progress.due_at = *due_at;
                     progress.passed_over = *passed_over;
+                    // An act that waits lets the others go on.
+                    if *due_at > MonotonicNs(0) {
+                        self.tasks.rotate_left(1);
+                    }
                 }
             }
             Decision::TaskDone => {

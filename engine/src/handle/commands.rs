@@ -3,13 +3,16 @@
 use crate::engine::Pass;
 use crate::order::transition::{Step, Stimulus, transition};
 use crate::order::{Certainty, Order, PendingCommand};
+use model::decision::IgnoredReason;
 use model::identifiers::VenueMessage;
 use model::input::NotSentReason;
 use model::order_change::{ChangeBody, CommandOutcome, UnknownCause};
-use model::{CommandKind, OrderIntent, OrderStatus, Price, Quantity, RequestId};
+use model::{CommandKind, Decision, OrderIntent, OrderStatus, Price, Quantity, RequestId};
 
 impl Pass<'_> {
     /// Journals the intent of a command. Every check has passed and there is room.
+    ///
+    /// `worth_ns`: for how long the command is worth anything, if less than the venue's window.
     pub(super) fn start_command(
         &mut self,
         order: &Order,
@@ -17,12 +20,14 @@ impl Pass<'_> {
         request_id: RequestId,
         order_quantity: Quantity,
         limit_price: Price,
+        worth_ns: u64,
     ) {
         let window_ns = self
             .state
             .venue_of(order.instrument)
             .and_then(|venue| self.state.venue_policy(venue))
-            .map_or(0, |policy| policy.command_window_ns);
+            .map_or(0, |policy| policy.command_window_ns)
+            .min(worth_ns);
         let intent = OrderIntent {
             intent_seq: self.state.next_intent_seq,
             command,
@@ -107,7 +112,7 @@ impl Pass<'_> {
         };
         // Rare, and at most a backlog's worth at once: a walk is enough.
         let Some(order) = self.state.orders.iter().find(with_intent).copied() else {
-            return;
+            return self.emit(Decision::Ignored(IgnoredReason::NoSuchCommand));
         };
         let command = order
             .pending

@@ -21,11 +21,24 @@ impl Pass<'_> {
             self.emit(Decision::Ignored(IgnoredReason::Duplicate));
             return false;
         }
+        if !fill.last_quantity.is_positive() {
+            self.contradiction(id);
+            return false;
+        }
         let Some(cum_quantity) = order.cum_quantity.checked_add(fill.last_quantity) else {
             self.alarm(AlarmCode::Overfill, Some(id));
             return false;
         };
-        let total = total.unwrap_or_else(|| largest_total(order));
+        if self.state.executions.room() == 0 {
+            self.alarm(AlarmCode::ExecutionsFull, Some(id));
+            // It cannot be remembered, so the venue's count must show that it is not booked yet.
+            if cum_quantity > order.venue_cum_quantity {
+                return false;
+            }
+        }
+        // A late report shows an older total: only the largest of all leaves nothing open for sure.
+        // An order that shrank ends by the venue's own word.
+        let total = total.unwrap_or_default().max(largest_total(order));
         let stimulus = if cum_quantity >= total {
             Stimulus::FillAll
         } else {

@@ -107,7 +107,8 @@ impl Pass<'_> {
         let Some(order) = self.state.orders.get(ended.client_order_id).copied() else {
             return self.emit(Decision::Ignored(IgnoredReason::Foreign));
         };
-        if order.asks != ended.ask_no || order.status.is_terminal() {
+        let is_over = order.status.is_terminal() && !order.fills_missing();
+        if order.asks != ended.ask_no || is_over {
             return self.emit(Decision::Ignored(IgnoredReason::Stale));
         }
         if !ended.complete {
@@ -122,7 +123,7 @@ impl Pass<'_> {
         let Some(order) = self.state.orders.get(ended.client_order_id).copied() else {
             return;
         };
-        if order.status.is_terminal() {
+        if order.status.is_terminal() && !order.fills_missing() {
             return;
         }
         let is_unknown = |command: &&PendingCommand| command.certainty == Certainty::Unknown;

@@ -93,7 +93,8 @@ impl Pass<'_> {
         }
     }
 
-    pub(crate) fn room_refused(&mut self, run: &RoomRefused) {
+    pub(crate) fn room_refused(&mut self, input: &Input<'_>, run: &RoomRefused) {
+        self.state.apply_input(self.moment, input);
         let event_seq = self.next_event_seq(run.strategy);
         self.emit(Decision::RunRefused {
             strategy: run.strategy,

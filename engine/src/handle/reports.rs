@@ -93,6 +93,11 @@ impl Pass<'_> {
             return self.alarm(AlarmCode::DuplicateId, Some(id));
         }
         self.update_existence(&order, update);
+        if self.state.executions.room() == 0
+            && let Some(order) = self.state.orders.get(id).copied()
+        {
+            self.note_missing(&order, update.cum_quantity);
+        }
         if let Some(fill) = &update.fill
             && let Some(order) = self.state.orders.get(id).copied()
         {

@@ -4,7 +4,7 @@ use crate::engine::Pass;
 use crate::order::{Order, Placement};
 use crate::risk::check::{self, Breach, RiskView, Terms};
 use crate::state::RequestNovelty;
-use crate::state::{Answer, place};
+use crate::state::{Answer, TASKS_MAX, place};
 use model::decision::{RequestRefused, VenueState, WideTask};
 use model::input::{Admission, Input, RequestInput};
 use model::order_change::ChangeBody;
@@ -16,6 +16,10 @@ use model::{
 
 /// Executions that must still fit before a new order is taken: what one frame can bring.
 const EXECUTIONS_RESERVE: u32 = 64;
+/// Commands that an order can have in its life.
+pub(super) const COMMANDS_MAX: u16 = u16::MAX;
+/// How many of them are kept for cancels.
+const CANCELS_RESERVE: u16 = 256;
 
 impl Pass<'_> {
     pub(crate) fn request(&mut self, input: &RequestInput) {
@@ -145,10 +149,19 @@ impl Pass<'_> {
         self.check_message_rate(order.instrument, CommandKind::New)
             .map_err(|breach| (None, breach))?;
         if self.state.executions.room() < EXECUTIONS_RESERVE {
-            return Err(bare(RejectReason::ExecutionsFull));
+            let breach = Breach {
+                reason: RejectReason::ExecutionsFull,
+                limit: EXECUTIONS_RESERVE.into(),
+                actual: self.state.executions.room().into(),
+            };
+            return Err((None, breach));
         }
         let id = self.place_new().map_err(bare)?;
         self.create(input, order, id);
+        let worth_ns = match order.valid_for_ns {
+            0 => u64::MAX,
+            valid_for_ns => valid_for_ns.saturating_sub(self.moment.now.since_ns(input.written_at)),
+        };
         let order = self.state.orders.get(id).copied();
         let order = order.expect("the order was created in the line above");
         self.start_command(
@@ -157,6 +170,7 @@ impl Pass<'_> {
             input.request_id,
             order.order_quantity,
             order.limit_price,
+            worth_ns,
         );
         Ok(())
     }
@@ -194,10 +208,11 @@ impl Pass<'_> {
                 && order.strategy != super::reports::NOBODY
                 && now.since_ns(order.ended_at) >= keep_ns
         };
-        let from = self.state.next_order_sequence;
-        if from > ClientOrderId::SEQUENCE_MAX {
+        let next = self.state.next_order_sequence;
+        if next > ClientOrderId::SEQUENCE_MAX {
             return Err(RejectReason::IdsExhausted);
         }
+        let from = next.saturating_add(self.state.probe_offset);
         let placement = self.state.orders.place_from(from, may_leave);
         let sequence = match placement.ok_or(RejectReason::StoreFull)? {
             Placement::Free { sequence } => sequence,
@@ -291,7 +306,7 @@ impl Pass<'_> {
         let about = |reason| (Some(order.client_order_id), Breach::bare(reason));
         self.check_age(input, 0)
             .map_err(|breach| (Some(order.client_order_id), breach))?;
-        if !may_be_cancelled(&order) {
+        if !may_be_cancelled(&order) || order.commands == COMMANDS_MAX {
             return Err(about(RejectReason::InvalidStateTransition));
         }
         if order.pending_is_full() {
@@ -306,6 +321,7 @@ impl Pass<'_> {
             input.request_id,
             quantity,
             price,
+            u64::MAX,
         );
         Ok(())
     }
@@ -321,7 +337,11 @@ impl Pass<'_> {
         let id = Some(order.client_order_id);
         let about = |reason| (id, Breach::bare(reason));
         self.check_age(input, 0).map_err(|breach| (id, breach))?;
-        if !may_be_cancelled(&order) || order_quantity <= order.cum_quantity {
+        if !self.state.intake_open {
+            return Err(about(RejectReason::Stopping));
+        }
+        let used_up = order.commands >= COMMANDS_MAX.saturating_sub(CANCELS_RESERVE);
+        if !may_be_cancelled(&order) || used_up || order_quantity <= order.cum_quantity {
             return Err(about(RejectReason::InvalidStateTransition));
         }
         if order_quantity == order.order_quantity && limit_price == order.limit_price {
@@ -334,6 +354,7 @@ impl Pass<'_> {
             .map_err(|breach| (id, breach))?;
         let view = self.risk_view(input.strategy, order.instrument);
         let view = view.ok_or(about(RejectReason::RiskNotAllowed))?;
+        check::instrument_state(&view, order.post_only).map_err(|breach| (id, breach))?;
         let would_leave = order_quantity.minus_or_zero(order.cum_quantity);
         let added_quantity = would_leave.minus_or_zero(order.worst_leaves_quantity());
         let terms = Terms {
@@ -351,6 +372,7 @@ impl Pass<'_> {
             input.request_id,
             order_quantity,
             limit_price,
+            u64::MAX,
         );
         Ok(())
     }
@@ -365,6 +387,15 @@ impl Pass<'_> {
                 .is_none()
         {
             return Err((None, Breach::bare(RejectReason::UnknownInstrument)));
+        }
+        let waiting = self.state.tasks.len();
+        if waiting >= TASKS_MAX {
+            let breach = Breach {
+                reason: RejectReason::RateLimit,
+                limit: i128::try_from(TASKS_MAX).unwrap_or(i128::MAX),
+                actual: i128::try_from(waiting).unwrap_or(i128::MAX),
+            };
+            return Err((None, breach));
         }
         let event_seq = self.next_event_seq(input.strategy);
         let (strategy, request_id) = (input.strategy, input.request_id);

@@ -1,34 +1,39 @@
 //! Timers, and acts over more orders than one entry may hold.
 
-use super::requests::may_be_cancelled;
+use super::requests::{COMMANDS_MAX, may_be_cancelled};
 use crate::engine::Pass;
 use crate::order::{Certainty, Order};
-use crate::state::{DeadlineKey, TASKS_MAX};
+use crate::state::{DeadlineKey, TaskProgress};
 use model::decision::{VenueState, WideTask};
 use model::journal_record::DECISIONS_MAX;
 use model::order_change::{ChangeBody, UnknownCause};
 use model::{ClientOrderId, CommandKind, Decision, MonotonicNs, RequestId, VenueId};
 
-/// Decisions that one order can cause in a timer or task: the next one must fit whole.
+/// Decisions that one order can cause in a timer or task: the next one must fit whole, and the
+/// progress of the task behind it.
 const DECISIONS_PER_ORDER: usize = 8;
 /// Slots that one step of a task looks at, so that a turn stays short.
 const SLOTS_PER_STEP: u32 = 4096;
+/// How soon a task comes back to orders that it had to pass over: at least, and at most.
+const PAUSE_MIN_NS: u64 = 20 * model::time::NS_PER_MS;
+const PAUSE_MAX_NS: u64 = 250 * model::time::NS_PER_MS;
 
 impl Pass<'_> {
+    /// Starts an act, unless one that waits will do the same.
+    ///
+    /// One that has passed some slots already does not reach what changed in them since. So at most
+    /// two of a kind wait; what strategies ask for is bounded where they ask.
     pub(super) fn start_task(&mut self, task: WideTask) {
-        if self
-            .state
-            .tasks
-            .iter()
-            .any(|progress| progress.task == task)
-        {
-            return;
+        let will_do = |progress: &TaskProgress| match (progress.task, task) {
+            // The next sweep finds what this one would.
+            (WideTask::AskUnseen { venue, .. }, WideTask::AskUnseen { venue: other, .. }) => {
+                venue == other
+            }
+            (waiting, task) => waiting == task && progress.next_slot == 0,
+        };
+        if !self.state.tasks.iter().any(will_do) {
+            self.emit(Decision::TaskStarted { task });
         }
-        assert!(
-            self.state.tasks.len() < TASKS_MAX,
-            "distinct acts are bounded by venues and strategies"
-        );
-        self.emit(Decision::TaskStarted { task });
     }
 
     /// Fires everything that is due, in (deadline, id) order, as far as one entry holds it.
@@ -58,7 +63,7 @@ impl Pass<'_> {
             .as_slice()
             .len()
             .saturating_add(DECISIONS_PER_ORDER)
-            <= DECISIONS_MAX
+            < DECISIONS_MAX
     }
 
     fn order_deadline(&mut self, id: ClientOrderId, at: MonotonicNs) {
@@ -89,10 +94,19 @@ impl Pass<'_> {
         let slots = self.state.orders.slot_count();
         let mut slot = progress.next_slot;
         let end = slot.saturating_add(SLOTS_PER_STEP).min(slots);
+        let now = self.moment.now;
         let mut passed_over = progress.passed_over;
+        let mut again_at = now.after_ns(if passed_over {
+            PAUSE_MIN_NS
+        } else {
+            PAUSE_MAX_NS
+        });
         while slot < end && self.has_room() {
-            if let Some(order) = self.state.orders.at(slot).copied() {
-                passed_over |= !self.task_on(&progress.task, &order);
+            if let Some(order) = self.state.orders.at(slot).copied()
+                && let Some(free_at) = self.task_on(&progress.task, &order)
+            {
+                passed_over = true;
+                again_at = again_at.min(free_at);
             }
             slot = slot.saturating_add(1);
         }
@@ -103,7 +117,7 @@ impl Pass<'_> {
                 passed_over,
             }
         } else if passed_over {
-            let due_at = self.moment.now.after_ns(20 * model::time::NS_PER_MS);
+            let due_at = again_at.max(now.after_ns(PAUSE_MIN_NS));
             Decision::TaskMoved {
                 next_slot: 0,
                 due_at,
@@ -115,14 +129,14 @@ impl Pass<'_> {
         self.emit(decision);
     }
 
-    /// Does a task's work on one order. False when the order must be visited again.
-    fn task_on(&mut self, task: &WideTask, order: &Order) -> bool {
+    /// Does a task's work on one order. When the order must be visited again: not before when.
+    fn task_on(&mut self, task: &WideTask, order: &Order) -> Option<MonotonicNs> {
         match *task {
             WideTask::MarkUnknown { venue, cause } => {
                 if self.state.venue_of(order.instrument) == Some(venue) {
                     self.mark_all_unknown(order, cause);
                 }
-                true
+                None
             }
             WideTask::AskUnseen {
                 venue,
@@ -131,14 +145,14 @@ impl Pass<'_> {
             } => {
                 let unseen = self.state.venue_of(order.instrument) == Some(venue)
                     && Self::is_at_venue(order.status)
-                    && order.seen_in_sweep != sweep_no
+                    && order.seen_in_sweep < sweep_no
                     && order.news_sequence <= asked_at_seq
                     && !order.needs_asking();
                 if unseen && !order.needs_operator && order.pending_of(CommandKind::New).is_none() {
                     let change = Self::change(order, ChangeBody::Unseen);
                     self.emit_change(order, change);
                 }
-                true
+                None
             }
             WideTask::CancelAll {
                 strategy,
@@ -146,7 +160,11 @@ impl Pass<'_> {
             } => {
                 let in_scope = strategy.is_none_or(|strategy| strategy == order.strategy)
                     && instrument.is_none_or(|instrument| instrument == order.instrument);
-                !in_scope || self.cancel_for_task(order)
+                if in_scope {
+                    self.cancel_for_task(order)
+                } else {
+                    None
+                }
             }
         }
     }
@@ -160,21 +178,30 @@ impl Pass<'_> {
         }
     }
 
-    /// Cancels an order unless that is under way. False when the venue's rate lets none go now.
-    fn cancel_for_task(&mut self, order: &Order) -> bool {
-        if !may_be_cancelled(order) || order.pending_is_full() {
-            return true;
+    /// Cancels an order unless that is under way. When the venue's connection or rate lets no
+    /// cancel go now: when one may.
+    fn cancel_for_task(&mut self, order: &Order) -> Option<MonotonicNs> {
+        // One cancel whose effect is not known yet must not keep the others from their first.
+        let is_under_way = order.pending_of(CommandKind::Cancel).is_some();
+        let is_used_up = order.pending_is_full() || order.commands == COMMANDS_MAX;
+        if is_under_way || is_used_up || !may_be_cancelled(order) {
+            return None;
         }
         let now = self.moment.now;
-        if self
+        let venue = self.state.venue_of(order.instrument);
+        let status = venue.and_then(|venue| self.state.venues.get(usize::from(venue.0)));
+        if status.is_none_or(|status| status.link.is_none()) {
+            return Some(now.after_ns(PAUSE_MAX_NS));
+        }
+        let free_at = self
             .state
-            .command_free_at(order.instrument, CommandKind::Cancel, now)
-            > now
-        {
-            return false;
+            .command_free_at(order.instrument, CommandKind::Cancel, now);
+        if free_at > now {
+            return Some(free_at);
         }
         let (quantity, price) = (order.order_quantity, order.limit_price);
-        self.start_command(order, CommandKind::Cancel, RequestId(0), quantity, price);
-        true
+        let cancel = CommandKind::Cancel;
+        self.start_command(order, cancel, RequestId(0), quantity, price, u64::MAX);
+        None
     }
 }

@@ -146,7 +146,7 @@ impl Order {
     /// The most that can still be executed, whatever became of the commands under way.
     pub fn worst_leaves_quantity(&self) -> Quantity {
         if self.status.is_terminal() {
-            return Quantity::ZERO;
+            return self.venue_cum_quantity.minus_or_zero(self.cum_quantity);
         }
         let mut total = self.order_quantity;
         for command in self.pending.iter().flatten() {
@@ -211,6 +211,14 @@ impl Order {
     /// True when a fifth command would have no place.
     pub fn pending_is_full(&self) -> bool {
         self.pending.iter().all(Option::is_some)
+    }
+
+    /// Takes it from the operator's list, and forgets vain askings, once nothing is open about it.
+    pub(crate) fn forget_settled_doubts(&mut self) {
+        if !self.is_unknown() && !self.fills_missing() && !self.unseen {
+            self.needs_operator = false;
+            self.asks_in_vain = 0;
+        }
     }
 
     /// Adds a command.

@@ -10,7 +10,7 @@ use model::{ClientOrderId, VenueOrderId};
 /// Places for adopted orders whose own slot is taken.
 const EXTRA_PLACES: usize = 256;
 /// How many taken slots a new order looks at before the store counts as full.
-const PROBES_MAX: u32 = 1024;
+pub(crate) const PROBES_MAX: u32 = 1024;
 const EMPTY: u32 = u32::MAX;
 
 /// Where a new order can go.

@@ -6,7 +6,7 @@
 use super::exposure::Exposure;
 use model::engine_config::{InstrumentPolicy, StrategyPolicy};
 use model::instrument::InstrumentState;
-use model::{NewOrder, OrderType, Price, Quantity, RejectReason, Side};
+use model::{NewOrder, OrderType, Price, Quantity, RejectReason, Side, TimeInForce};
 
 /// A refusal with the limit and the value that broke it, in the units of the limit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -67,13 +67,15 @@ pub fn new_order(view: &RiskView<'_>, order: &NewOrder) -> Result<(), Breach> {
         // no reference price is read in this version, so the check cannot be made.
         OrderType::Market => return Err(Breach::bare(RejectReason::RiskNoReference)),
     }
-    match view.policy.instrument.state {
-        InstrumentState::Live => {}
-        InstrumentState::PostOnly if order.post_only => {}
-        InstrumentState::PostOnly | InstrumentState::Suspended => {
-            return Err(Breach::bare(RejectReason::RiskInstrumentState));
+    match order.time_in_force {
+        TimeInForce::GoodTillCancel => {}
+        // What may not take cannot be asked to take at once.
+        TimeInForce::ImmediateOrCancel | TimeInForce::FillOrKill if order.post_only => {
+            return Err(Breach::bare(RejectReason::BadRequest));
         }
+        TimeInForce::ImmediateOrCancel | TimeInForce::FillOrKill => {}
     }
+    instrument_state(view, order.post_only)?;
     terms(
         view,
         &Terms {
@@ -94,6 +96,20 @@ pub fn new_order(view: &RiskView<'_>, order: &NewOrder) -> Result<(), Breach> {
         ));
     }
     Ok(())
+}
+
+/// Checks whether the instrument trades: for a new order, and for a replace.
+///
+/// # Errors
+/// [`RejectReason::RiskInstrumentState`].
+pub fn instrument_state(view: &RiskView<'_>, post_only: bool) -> Result<(), Breach> {
+    match view.policy.instrument.state {
+        InstrumentState::Live => Ok(()),
+        InstrumentState::PostOnly if post_only => Ok(()),
+        InstrumentState::PostOnly | InstrumentState::Suspended => {
+            Err(Breach::bare(RejectReason::RiskInstrumentState))
+        }
+    }
 }
 
 /// Checks terms: of a new order, or of a replace.

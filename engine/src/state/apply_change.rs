@@ -21,10 +21,13 @@ impl State {
                 venue_order_id,
                 created_at,
             } => {
-                self.adopt(change, *venue_order_id, *created_at);
+                self.adopt(moment, change, *venue_order_id, *created_at);
             }
             ChangeBody::CommandStarted(intent) => self.start_command(moment, change, intent),
             ChangeBody::Executed { fill, .. } => self.book(change, fill),
+            ChangeBody::Stated { request_id } => {
+                self.note_answer(change.strategy, *request_id, Answer::Taken(Some(id)));
+            }
             ChangeBody::Acknowledged { venue_order_id, .. }
             | ChangeBody::Linked { venue_order_id }
                 if self
@@ -82,6 +85,7 @@ impl State {
 
     fn create(&mut self, change: &OrderChange, order: &NewOrder, created_at: UnixNs) {
         self.next_order_sequence = change.client_order_id.sequence().saturating_add(1);
+        self.probe_offset = 0;
         let mut record = blank_order(change, created_at);
         record.order_type = order.order_type;
         record.time_in_force = order.time_in_force;
@@ -95,9 +99,16 @@ impl State {
         );
     }
 
-    fn adopt(&mut self, change: &OrderChange, venue_order_id: VenueOrderId, created_at: UnixNs) {
+    fn adopt(
+        &mut self,
+        moment: Moment,
+        change: &OrderChange,
+        venue_order_id: VenueOrderId,
+        created_at: UnixNs,
+    ) {
         let mut record = blank_order(change, created_at);
         record.venue_order_id = venue_order_id;
+        record.news_sequence = moment.sequence;
         self.place_order(record);
     }
 
@@ -129,9 +140,6 @@ impl State {
         let Some(order) = self.orders.get(id) else {
             return;
         };
-        if fill.trade_id.is_empty() {
-            return;
-        }
         let first = order.first_execution;
         let head = self
             .executions
@@ -295,6 +303,7 @@ fn apply_body(order: &mut Order, moment: Moment, answer_due: MonotonicNs, change
         order.held_end = None;
         order.unseen = false;
     }
+    order.forget_settled_doubts();
 }
 
 fn pending_of(

@@ -33,6 +33,7 @@ impl State {
             highest.put(&mut sink);
         }
         self.next_order_sequence.put(&mut sink);
+        self.probe_offset.put(&mut sink);
         self.next_intent_seq.put(&mut sink);
         self.intake_open.put(&mut sink);
         self.orders.open_count().put(&mut sink);

@@ -1,0 +1,13 @@
+//! Stories: what is put in, and what must follow. Each runs in the rig, so each is folded along.
+
+#[path = "../rig/mod.rs"]
+mod rig;
+mod stage;
+
+mod acts;
+mod executions;
+mod orders;
+mod refusals;
+mod restarts;
+mod terms;
+mod unknown;
