@@ -3,3 +3,4 @@
 #![forbid(unsafe_code)]
 
 pub mod attach;
+pub mod venue_queries;
