@@ -1,0 +1,226 @@
+//! Why a replay ended early, in words that say where, what is still good, and what to do.
+//!
+//! Owns: [`ReplayError`] and its exit codes. Invariant: an error about an entry names its sequence,
+//! an error about a file names the file. Threads: any.
+
+use std::fmt;
+use std::io;
+use std::path::PathBuf;
+
+use journal::{JournalError, JournalErrorKind};
+use model::BytesError;
+use model::input::EntryKind;
+
+/// A replay ended early. Nothing was changed; what was shown before is right.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum ReplayError {
+    /// The journal could not be opened or read on.
+    Journal(JournalError),
+    /// The directory holds no journal, but one below it does.
+    WrongDirectory {
+        /// What was asked for.
+        found: PathBuf,
+        /// Where the journal is.
+        expected: PathBuf,
+    },
+    /// An entry is written in a record layout of another version.
+    RecordVersion {
+        /// The entry.
+        sequence: u64,
+        /// Its record version.
+        found: u8,
+        /// The record version of this build.
+        expected: u8,
+    },
+    /// An entry is of a kind that this build does not know.
+    UnknownKind {
+        /// The entry.
+        sequence: u64,
+        /// Its kind.
+        found: u16,
+    },
+    /// An entry whose bytes are intact cannot be read.
+    UnreadableRecord {
+        /// The entry.
+        sequence: u64,
+        /// Its kind.
+        kind: EntryKind,
+        /// The segment that holds it.
+        segment_index: u32,
+        /// Where in the segment.
+        offset_bytes: u32,
+        /// What is wrong with its body.
+        source: BytesError,
+    },
+    /// No configuration that was read has this name.
+    UnknownName {
+        /// `strategy` or `instrument`.
+        what: &'static str,
+        /// What was asked for.
+        found: String,
+        /// What there is.
+        known: Vec<String>,
+    },
+    /// `--from` lies behind `--to`.
+    EmptyRange {
+        /// First sequence asked for.
+        from: u64,
+        /// Last sequence asked for.
+        to: u64,
+    },
+    /// The output cannot be written.
+    Output(io::Error),
+    /// Signals cannot be received.
+    Signals(io::Error),
+}
+
+impl ReplayError {
+    /// The process's exit code: 1 operation, 2 options, 3 content of the journal.
+    pub fn exit_code(&self) -> u8 {
+        match self {
+            Self::Journal(error) => match error.code() {
+                "JOURNAL_DAMAGED" | "JOURNAL_VERSION" => 3,
+                "SEQUENCE_NOT_HELD" => 2,
+                _ => 1,
+            },
+            Self::WrongDirectory { .. } | Self::Output(_) | Self::Signals(_) => 1,
+            Self::UnknownName { .. } | Self::EmptyRange { .. } => 2,
+            Self::RecordVersion { .. }
+            | Self::UnknownKind { .. }
+            | Self::UnreadableRecord { .. } => 3,
+        }
+    }
+}
+
+impl From<JournalError> for ReplayError {
+    fn from(error: JournalError) -> Self {
+        Self::Journal(error)
+    }
+}
+
+impl From<io::Error> for ReplayError {
+    fn from(error: io::Error) -> Self {
+        Self::Output(error)
+    }
+}
+
+impl fmt::Display for ReplayError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Journal(error) => write_journal_error(error, f),
+            Self::WrongDirectory { found, expected } => write!(
+                f,
+                "{} holds no journal; did you mean --dir {}?",
+                found.display(),
+                expected.display()
+            ),
+            Self::RecordVersion {
+                sequence,
+                found,
+                expected,
+            } => write!(
+                f,
+                "JOURNAL_VERSION: entry {sequence} has record version {found}, this build reads \
+                 {expected}; use the millrun version that wrote it, or a later one"
+            ),
+            Self::UnknownKind { sequence, found } => write!(
+                f,
+                "JOURNAL_VERSION: entry {sequence} is of kind {found}, which this build does not \
+                 know; use the millrun version that wrote it, or a later one"
+            ),
+            Self::UnreadableRecord {
+                sequence,
+                kind,
+                segment_index,
+                offset_bytes,
+                source,
+            } => {
+                write!(
+                    f,
+                    "RECORD_UNREADABLE: entry {sequence} ({kind}, segment {segment_index}, offset \
+                     {offset_bytes}) has intact bytes that are no record of its kind: {source}; \
+                     a defect of the program that wrote it, please report it; go on behind it with \
+                     --from {}",
+                    sequence.saturating_add(1)
+                )
+            }
+            Self::UnknownName { what, found, known } => {
+                write!(
+                    f,
+                    "the journal names no {what} {found:?}; it names {}",
+                    known.join(", ")
+                )
+            }
+            Self::EmptyRange { from, to } => write!(f, "--from {from} lies behind --to {to}"),
+            Self::Output(error) => write!(f, "writing the output: {error}"),
+            Self::Signals(error) => write!(f, "listening for signals: {error}"),
+        }
+    }
+}
+
+/// The error as one paragraph. `Display` of the journal's own error advises to run this very tool.
+fn write_journal_error(error: &JournalError, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    let (code, path, kind) = (error.code(), error.path().display(), error.kind());
+    write!(f, "{code}: {path}: {kind}")?;
+    match code {
+        "JOURNAL_DAMAGED" => {
+            write!(f, "; offset {}", error.offset_bytes())?;
+            match error.last_good_sequence() {
+                Some(last) => write!(f, "; last good sequence {last}")?,
+                None => write!(f, "; no entry of this file could be read")?,
+            }
+            f.write_str(
+                "; nothing was changed. Copy the whole directory before anything else, and neither \
+                 edit nor delete the file. If the damage is a torn tail, the next `millrun start` \
+                 cuts it by rule, prints what it cut and keeps the bytes aside; otherwise it \
+                 refuses to start, and the journal must be restored from a copy",
+            )
+        }
+        "JOURNAL_VERSION" => f.write_str("; use the millrun version that wrote it, or a later one"),
+        _ => match kind {
+            JournalErrorKind::Io { source, .. } => f.write_str(advice(source.kind())),
+            JournalErrorKind::SequenceNotHeld { oldest, .. } => {
+                write!(f, "; read from the oldest with --from {oldest}")
+            }
+            _ => Ok(()),
+        },
+    }
+}
+
+/// What to do about a refusal by the system.
+fn advice(kind: io::ErrorKind) -> &'static str {
+    match kind {
+        io::ErrorKind::NotFound => {
+            "; name the journal's directory with --dir (it is `journal` below the data directory)"
+        }
+        io::ErrorKind::PermissionDenied => {
+            "; a journal is readable for its owner only: run as the user that runs the engine"
+        }
+        io::ErrorKind::NotADirectory => "; --dir takes the directory, not a file in it",
+        _ => "",
+    }
+}
+
+impl std::error::Error for ReplayError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        // The paragraph already holds the journal's and the record's own words.
+        match self {
+            Self::Output(error) | Self::Signals(error) => error.source(),
+            _ => None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_refusal_by_the_system_says_what_to_do() {
+        assert!(advice(io::ErrorKind::PermissionDenied).contains("run as the user"));
+        assert!(advice(io::ErrorKind::NotFound).contains("--dir"));
+        assert!(advice(io::ErrorKind::NotADirectory).contains("not a file"));
+        assert_eq!(advice(io::ErrorKind::StorageFull), "");
+    }
+}

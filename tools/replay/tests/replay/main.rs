@@ -1,0 +1,9 @@
+//! `millrun replay` over real journals, written by the journal crate with the model's records.
+#![allow(clippy::unwrap_used, reason = "tests fail by panicking")]
+
+mod story; // a small day of trading, and how to write it
+
+mod faults; // damage, foreign records, wrong options
+mod filters; // each option that selects
+mod forms; // text and JSON
+mod live; // following, signals, closed pipes

@@ -1,0 +1,502 @@
+//! A small day of trading, as the engine would journal it: place, ack, partial fill, cancel.
+//!
+//! Two strategies (`grid`, `hedge`), two instruments with different scales. The entries' sequences
+//! are fixed, so the tests name them.
+
+use std::path::{Path, PathBuf};
+
+use journal::{AppendError, Journal, JournalOptions, Mode, Writer};
+use millrun_replay::{Pace, ReplayArgs, ReplayError, Streams, Totals, run};
+use model::decision::{RequestRefused, VenueState};
+use model::engine_config::*;
+use model::execution_report::*;
+use model::input::*;
+use model::instrument::*;
+use model::journal_record::{SentStamp, put_entry, put_sent};
+use model::order_request::OrderReference;
+use model::price::Notional;
+use model::*;
+
+pub(crate) const EPOCH: u32 = 497_520;
+/// 2026-01-01T00:00:00Z at the monotonic moment 1,000 ns.
+pub(crate) const ANCHOR: UtcAnchor = UtcAnchor {
+    monotonic: MonotonicNs(1_000),
+    unix: UnixNs(1_767_225_600_000_000_000),
+    error_ns: 250_000,
+};
+/// Holds a control sequence, a bell and a backslash, as no venue should send.
+pub(crate) const HOSTILE_FRAME: &[u8] =
+    b"{\"state\":\"partially_filled\",\"msg\":\"\x1b[2J\x07\\ \xc2\x9b\"}";
+
+/// A journal in a directory that cleans up after itself.
+pub(crate) struct Stage {
+    _temporary: tempfile::TempDir,
+    pub(crate) directory: PathBuf,
+    pub(crate) journal: Option<Journal>,
+    now_ns: u64,
+}
+
+impl Stage {
+    /// An empty journal, open for writing.
+    pub(crate) fn empty() -> Self {
+        let temporary = tempfile::tempdir().unwrap();
+        let directory = temporary.path().join("journal");
+        let journal = Some(Journal::open(&options(&directory)).unwrap());
+        Self {
+            _temporary: temporary,
+            directory,
+            journal,
+            now_ns: 500,
+        }
+    }
+
+    /// The whole story, closed.
+    pub(crate) fn told() -> Self {
+        let mut stage = Self::empty();
+        stage.tell_beginning();
+        stage.tell_order();
+        stage.close();
+        stage
+    }
+
+    pub(crate) fn close(&mut self) {
+        self.journal = None;
+    }
+
+    pub(crate) fn writer(&mut self) -> &mut Writer {
+        &mut self.journal.as_mut().unwrap().writer
+    }
+
+    /// One entry, a microsecond after the one before.
+    pub(crate) fn append(&mut self, input: &Input<'_>, decisions: &[Decision]) -> u64 {
+        let mut body = Vec::new();
+        put_entry(input, decisions, &mut body);
+        self.append_bytes(u16::from(input.kind().number()), &body)
+    }
+
+    pub(crate) fn append_bytes(&mut self, kind: u16, body: &[u8]) -> u64 {
+        let now_ns = self.now_ns;
+        self.now_ns += 1_000;
+        loop {
+            // The keeper makes the next segment; a full one is tried again.
+            match self.writer().begin(kind, now_ns, body.len()) {
+                Ok(mut entry) => {
+                    entry.put(body);
+                    return entry.commit().sequence();
+                }
+                Err(AppendError::NoSpareSegment) => std::thread::yield_now(),
+                Err(error) => panic!("{error}"),
+            }
+        }
+    }
+
+    /// Frames of a kilobyte each: about 60 fill a segment.
+    pub(crate) fn append_large_frames(&mut self, count: u64) {
+        for _ in 0..count {
+            self.append(&frame(&[b'x'; 1_000], &[]), &[]);
+        }
+    }
+
+    fn append_sent(&mut self, intent_seq: u64, entry_sequence: u64, written_at: u64) {
+        let now = self.now_ns;
+        let stamp = SentStamp {
+            intent_seq,
+            entry_sequence,
+            payload_hash: 0xfeed_0000_0000_0000 | intent_seq,
+            committed_at: MonotonicNs(now),
+            encoded_at: MonotonicNs(now + 340),
+            written_at: MonotonicNs(if written_at == 0 {
+                0
+            } else {
+                now + 340 + written_at
+            }),
+        };
+        let mut body = Vec::new();
+        put_sent(&[stamp], &mut body);
+        self.append_bytes(u16::from(EntryKind::Sent.number()), &body);
+    }
+
+    /// Entries 1 to 4: configuration, run, strategy, connection.
+    pub(crate) fn tell_beginning(&mut self) {
+        self.append(&Input::ConfigApplied(&config()), &[]);
+        let started = RecoveryStarted {
+            epoch: BootEpoch::new(EPOCH).unwrap(),
+            engine_version: 1,
+            anchor: ANCHOR,
+        };
+        self.append(&Input::RecoveryStarted(started), &[]);
+        let (strategy, generation) = (StrategyId(0), 1);
+        let attached = Decision::Strategy {
+            strategy,
+            generation,
+            attached: true,
+            next_event_seq: 1,
+        };
+        self.append(
+            &Input::StrategyAttached {
+                strategy,
+                generation,
+            },
+            &[attached],
+        );
+        let up = LinkChanged {
+            venue: VenueId(0),
+            link: LinkId(3),
+            state: LinkState::Up,
+            reason: LinkReason::Ready,
+        };
+        let live = Decision::Venue {
+            venue: VenueId(0),
+            state: VenueState::Live,
+        };
+        self.append(&Input::LinkChanged(up), &[live]);
+    }
+
+    /// Entries 5 to 13: an order's life, a refusal, a timer.
+    pub(crate) fn tell_order(&mut self) {
+        let placed = ask(0, 1, Request::New(new_order()));
+        let created = ChangeBody::Created {
+            order: new_order(),
+            created_at: UnixNs(1_767_225_600_000_003_500),
+        };
+        let decisions = [
+            change(1, 1, OrderStatus::Validated, 0, created),
+            change(
+                2,
+                1,
+                OrderStatus::Submitted,
+                0,
+                started(1, CommandKind::New),
+            ),
+        ];
+        self.append(&placed, &decisions);
+        self.append_sent(1, 5, 2_100);
+        self.tell_answers();
+        let cancel = Request::Cancel {
+            order: OrderReference::RequestId(RequestId(1)),
+        };
+        let decisions = [change(
+            5,
+            2,
+            OrderStatus::PartiallyFilled,
+            2_500,
+            started(2, CommandKind::Cancel),
+        )];
+        self.append(&ask(0, 2, cancel), &decisions);
+        self.append_sent(2, 9, 0);
+        let ended = ChangeBody::Ended {
+            end_code: 1,
+            venue_time: UnixNs(1_767_225_600_010_000_000),
+        };
+        let decisions = [change(6, 2, OrderStatus::Cancelled, 2_500, ended)];
+        let reports = [VenueReport::Order(update(VenueOrderState::Cancelled, None))];
+        self.append(&frame(b"{\"state\":\"canceled\"}", &reports), &decisions);
+        self.tell_refusal();
+        self.append(&Input::Timer, &[]);
+    }
+
+    fn tell_answers(&mut self) {
+        let venue_time = UnixNs(1_767_225_600_001_000_000);
+        let venue_order_id = Text::new(b"2510789768709120").unwrap();
+        let reply = VenueReport::Reply(CommandReply {
+            client_order_id: order_id(),
+            command: CommandKind::New,
+            command_seq: 1,
+            outcome: ReplyOutcome::Accepted,
+            venue_order_id,
+            venue_code: 0,
+            message: Text::EMPTY,
+            venue_time,
+        });
+        let acknowledged = ChangeBody::Acknowledged {
+            venue_order_id,
+            venue_time,
+        };
+        let decisions = [change(3, 1, OrderStatus::Acknowledged, 0, acknowledged)];
+        self.append(
+            &frame(b"{\"op\":\"order\",\"code\":\"0\"}", &[reply]),
+            &decisions,
+        );
+        let fill = Fill {
+            trade_id: Text::new(b"778").unwrap(),
+            last_quantity: Quantity::from_units(2_500),
+            last_price: Price::from_units(6_500_010),
+            fee_units: -13_000_020_000,
+            liquidity: LiquiditySide::Maker,
+            venue_time,
+        };
+        let executed = ChangeBody::Executed {
+            fill,
+            late: false,
+            overfill: false,
+        };
+        let decisions = [change(4, 1, OrderStatus::PartiallyFilled, 2_500, executed)];
+        let reports = [VenueReport::Order(update(
+            VenueOrderState::PartiallyFilled,
+            Some(fill),
+        ))];
+        self.append(&frame(HOSTILE_FRAME, &reports), &decisions);
+    }
+
+    fn tell_refusal(&mut self) {
+        let order = NewOrder {
+            instrument: InstrumentId(1),
+            order_quantity: Quantity::from_units(3),
+            limit_price: Price::from_units(35_001),
+            ..new_order()
+        };
+        let refused = RequestRefused {
+            strategy: StrategyId(1),
+            event_seq: 1,
+            request_id: RequestId(1),
+            client_order_id: None,
+            reason: RejectReason::RiskPosition,
+            limit: 2,
+            actual: i128::from(u64::MAX) * 10,
+        };
+        self.append(
+            &ask(1, 1, Request::New(order)),
+            &[Decision::Refused(refused)],
+        );
+    }
+}
+
+pub(crate) fn options(directory: &Path) -> JournalOptions {
+    let mut options = JournalOptions::new(directory.to_path_buf(), 7, u64::from(EPOCH));
+    options.mode = Mode::Process;
+    options.segment_bytes = 64 * 1024;
+    options.allow_tmpfs = true;
+    options
+}
+
+pub(crate) fn order_id() -> ClientOrderId {
+    let (tag, epoch) = (InstanceTag::new(7).unwrap(), BootEpoch::new(EPOCH).unwrap());
+    ClientOrderId::new(tag, epoch, 1).unwrap()
+}
+
+pub(crate) fn frame<'a>(raw: &'a [u8], reports: &'a [VenueReport]) -> Input<'a> {
+    Input::VenueFrame {
+        venue: VenueId(0),
+        link: LinkId(3),
+        raw,
+        reports,
+    }
+}
+
+fn ask(strategy: u16, request_id: u64, request: Request) -> Input<'static> {
+    Input::Request(RequestInput {
+        strategy: StrategyId(strategy),
+        request_id: RequestId(request_id),
+        written_at: MonotonicNs(4_000),
+        admission: Admission::Granted,
+        request,
+    })
+}
+
+fn new_order() -> NewOrder {
+    NewOrder {
+        instrument: InstrumentId(0),
+        side: Side::Buy,
+        order_type: OrderType::Limit,
+        time_in_force: TimeInForce::GoodTillCancel,
+        post_only: true,
+        reduce_only: false,
+        order_quantity: Quantity::from_units(10_000),
+        limit_price: Price::from_units(6_500_010),
+        valid_for_ns: 0,
+    }
+}
+
+fn started(intent_seq: u64, command: CommandKind) -> ChangeBody {
+    ChangeBody::CommandStarted(OrderIntent {
+        intent_seq,
+        command,
+        command_seq: u16::try_from(intent_seq).unwrap(),
+        send_no: 1,
+        client_order_id: order_id(),
+        venue_order_id: Text::EMPTY,
+        instrument: InstrumentId(0),
+        side: Side::Buy,
+        order_type: OrderType::Limit,
+        time_in_force: TimeInForce::GoodTillCancel,
+        post_only: true,
+        reduce_only: false,
+        order_quantity: Quantity::from_units(10_000),
+        limit_price: Price::from_units(6_500_010),
+        valid_until: UnixNs(1_767_225_601_000_000_000),
+    })
+}
+
+fn change(
+    event_seq: u64,
+    request_id: u64,
+    status: OrderStatus,
+    cum_units: i64,
+    body: ChangeBody,
+) -> Decision {
+    Decision::Order(OrderChange {
+        strategy: StrategyId(0),
+        event_seq,
+        client_order_id: order_id(),
+        request_id: RequestId(request_id),
+        instrument: InstrumentId(0),
+        side: Side::Buy,
+        status,
+        unknown: false,
+        order_quantity: Quantity::from_units(10_000),
+        limit_price: Price::from_units(6_500_010),
+        cum_quantity: Quantity::from_units(cum_units),
+        body,
+    })
+}
+
+fn update(state: VenueOrderState, fill: Option<Fill>) -> OrderUpdate {
+    OrderUpdate {
+        client_order_id: Some(order_id()),
+        venue_order_id: Text::new(b"2510789768709120").unwrap(),
+        instrument: InstrumentId(0),
+        side: Side::Buy,
+        state,
+        order_quantity: Quantity::from_units(10_000),
+        limit_price: Price::from_units(6_500_010),
+        cum_quantity: Quantity::from_units(2_500),
+        fill,
+        replace: None,
+        end_code: 0,
+        venue_time: UnixNs(1_767_225_600_010_000_000),
+    }
+}
+
+fn instrument(id: u32, symbol: &[u8], price_scale: u8, quantity_scale: u8) -> InstrumentPolicy {
+    InstrumentPolicy {
+        instrument: Instrument {
+            id: InstrumentId(id),
+            venue: VenueId(0),
+            account: AccountId(0),
+            symbol: Text::new(symbol).unwrap(),
+            venue_code: 10_458,
+            kind: InstrumentKind::Spot,
+            state: InstrumentState::Live,
+            price_scale,
+            quantity_scale,
+            tick: Price::from_units(10),
+            lot: Quantity::from_units(1),
+            quantity_min: Quantity::from_units(1),
+            quantity_max: Quantity::from_units(1_000_000),
+            multiplier_units: 1,
+            multiplier_scale: 0,
+        },
+        order_quantity_max: Quantity::from_units(50_000),
+        order_notional_max: Notional(1_000_000_000_000),
+        open_orders_max: 20,
+        position_long_max: Quantity::from_units(100_000),
+        position_short_max: Quantity::ZERO,
+    }
+}
+
+fn strategy(id: u16, name: &[u8]) -> StrategyPolicy {
+    StrategyPolicy {
+        id: StrategyId(id),
+        name: Text::new(name).unwrap(),
+        open_orders_max: 20,
+        orders_per_s_max: 50,
+        on_loss: OnLoss::CancelAll,
+    }
+}
+
+pub(crate) fn config() -> EngineConfig {
+    EngineConfig {
+        version: 1,
+        instance_tag: InstanceTag::new(7).unwrap(),
+        order_capacity: 1_024,
+        execution_capacity: 4_096,
+        answer_window: 256,
+        terminal_keep_ns: 600_000_000_000,
+        request_age_max_ns: 1_000_000_000,
+        venues: vec![VenuePolicy {
+            id: VenueId(0),
+            name: Text::new(b"okx").unwrap(),
+            command_window_ns: 1_000_000_000,
+            settle_ns: 2_000_000_000,
+            command_timeout_ns: 5_000_000_000,
+            sweep_interval_ns: 30_000_000_000,
+            ask_interval_ns: 1_000_000_000,
+            ask_attempts: 10,
+            rates: vec![RateRule {
+                scope: RateScope::Instrument,
+                counts_new: true,
+                counts_cancel: false,
+                counts_replace: false,
+                messages: 60,
+                window_ns: 2_000_000_000,
+            }],
+        }],
+        instruments: vec![
+            instrument(0, b"BTC-USDT", 2, 4),
+            instrument(1, b"ETH-USDT", 1, 0),
+        ],
+        strategies: vec![strategy(0, b"grid"), strategy(1, b"hedge")],
+    }
+}
+
+/// Ends a replay that does not follow where the journal ends.
+pub(crate) struct NoWait;
+
+impl Pace for NoWait {
+    fn is_over(&mut self) -> bool {
+        false
+    }
+
+    fn wait(&mut self) {
+        panic!("a replay that does not follow must not wait");
+    }
+}
+
+/// What a replay gave.
+pub(crate) struct Replayed {
+    pub(crate) result: Result<Totals, ReplayError>,
+    pub(crate) out: String,
+    pub(crate) notes: String,
+}
+
+impl Replayed {
+    /// The sequences that were shown, in text or JSON.
+    pub(crate) fn sequences(&self) -> Vec<u64> {
+        let first_word = |line: &str| match line.strip_prefix("{\"sequence\":") {
+            Some(rest) => rest
+                .split(',')
+                .next()
+                .and_then(|number| number.parse().ok()),
+            None => line
+                .split_whitespace()
+                .next()
+                .and_then(|number| number.parse().ok()),
+        };
+        self.out.lines().filter_map(first_word).collect()
+    }
+}
+
+/// The options as the command line reads them.
+pub(crate) fn arguments(directory: &Path, options: &[&str]) -> Result<ReplayArgs, clap::Error> {
+    use clap::{Args, FromArgMatches};
+    let command = ReplayArgs::augment_args(clap::Command::new("replay"));
+    let given = ["replay", "--dir", directory.to_str().unwrap()];
+    let matches = command.try_get_matches_from(given.iter().chain(options))?;
+    ReplayArgs::from_arg_matches(&matches)
+}
+
+/// A replay with these options.
+pub(crate) fn replay(directory: &Path, options: &[&str]) -> Replayed {
+    let args = arguments(directory, options).unwrap();
+    let (mut out, mut notes) = (Vec::new(), Vec::new());
+    let streams = Streams {
+        out: &mut out,
+        notes: &mut notes,
+    };
+    let result = run(&args, streams, &mut NoWait);
+    Replayed {
+        result,
+        out: String::from_utf8(out).unwrap(),
+        notes: String::from_utf8(notes).unwrap(),
+    }
+}
