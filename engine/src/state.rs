@@ -1,4 +1,4 @@
-//! Everything that the engine knows. Changed in one way only: facts of inputs and decisions applied.
+//! Everything that the engine knows. Changed in one way only: inputs and decisions are applied.
 //!
 //! The live engine and recovery run the same two functions (`apply_input`, `apply`), so what a
 //! journal folds to is what the live engine was. Nothing in here decides.
@@ -6,22 +6,24 @@
 mod apply_change;
 mod deadlines;
 mod digest;
+mod rates;
 mod reconfigure;
+mod runs;
 mod strategy;
 
 pub use deadlines::{DeadlineKey, Deadlines};
+pub(crate) use rates::VenueRates;
 pub use strategy::{Answer, RequestNovelty, StrategyState};
 
 use crate::engine::Moment;
 use crate::order::{ExecutionTable, OrderStore, PROBES_MAX};
 use crate::risk::exposure::Exposure;
-use crate::risk::message_rate::MessageRate;
 use model::decision::{VenueState, WideTask};
-use model::engine_config::{RateScope, VenuePolicy};
+use model::engine_config::VenuePolicy;
 use model::input::{Input, LinkState};
 use model::{
-    BootEpoch, ClientOrderId, CommandKind, Decision, EngineConfig, InstrumentId, LinkId,
-    MonotonicNs, ReconFact, RejectReason, UnixNs, UtcAnchor, VenueId,
+    BootEpoch, ClientOrderId, Decision, EngineConfig, InstrumentId, LinkId, MonotonicNs, ReconFact,
+    RejectReason, UnixNs, UtcAnchor, VenueId,
 };
 use std::collections::VecDeque;
 
@@ -102,28 +104,6 @@ pub struct State {
     pub(crate) deadlines: Deadlines,
 }
 
-/// The message rates of one venue, each over its scope.
-#[derive(Debug)]
-pub(crate) struct VenueRates {
-    /// By rule, then by instrument (or one for the account).
-    by_rule: Vec<Vec<MessageRate>>,
-}
-
-impl VenueRates {
-    fn new(policy: &VenuePolicy, instruments: usize) -> Self {
-        let by_rule = policy.rates.iter().map(|rule| {
-            let count = match rule.scope {
-                RateScope::Instrument => instruments,
-                RateScope::Account => 1,
-            };
-            vec![MessageRate::new(rule.messages, rule.window_ns); count]
-        });
-        Self {
-            by_rule: by_rule.collect(),
-        }
-    }
-}
-
 impl State {
     /// An empty state under a configuration.
     pub fn new(config: &EngineConfig) -> Self {
@@ -178,66 +158,6 @@ impl State {
     /// A venue's policy.
     pub fn venue_policy(&self, venue: VenueId) -> Option<&VenuePolicy> {
         self.config.venues.get(usize::from(venue.0))
-    }
-
-    /// The first moment at which the venue's rates let one more command go.
-    pub fn command_free_at(
-        &self,
-        instrument: InstrumentId,
-        command: CommandKind,
-        now: MonotonicNs,
-    ) -> MonotonicNs {
-        let Some(venue) = self.venue_of(instrument) else {
-            return MonotonicNs::NEVER;
-        };
-        let mut free_at = now;
-        self.each_rate(venue, instrument, command, |rate| {
-            free_at = free_at.max(rate.free_at(now))
-        });
-        free_at
-    }
-
-    fn each_rate(
-        &self,
-        venue: VenueId,
-        instrument: InstrumentId,
-        command: CommandKind,
-        mut visit: impl FnMut(&MessageRate),
-    ) {
-        let venue = usize::from(venue.0);
-        let (Some(policy), Some(rates)) = (self.config.venues.get(venue), self.rates.get(venue))
-        else {
-            return;
-        };
-        for (rule, rates) in policy.rates.iter().zip(&rates.by_rule) {
-            let at = match rule.scope {
-                RateScope::Instrument => place(instrument.0),
-                RateScope::Account => 0,
-            };
-            if let Some(rate) = rates.get(at).filter(|_| rule.counts(command)) {
-                visit(rate);
-            }
-        }
-    }
-
-    fn count_command(&mut self, instrument: InstrumentId, command: CommandKind, now: MonotonicNs) {
-        let Some(venue) = self.venue_of(instrument).map(|venue| usize::from(venue.0)) else {
-            return;
-        };
-        let (Some(policy), Some(rates)) =
-            (self.config.venues.get(venue), self.rates.get_mut(venue))
-        else {
-            return;
-        };
-        for (rule, rates) in policy.rates.iter().zip(&mut rates.by_rule) {
-            let at = match rule.scope {
-                RateScope::Instrument => place(instrument.0),
-                RateScope::Account => 0,
-            };
-            if let Some(rate) = rates.get_mut(at).filter(|_| rule.counts(command)) {
-                rate.count(now);
-            }
-        }
     }
 
     /// Applies what an input says by itself, before anything is decided on it.
@@ -331,63 +251,6 @@ impl State {
         }
     }
 
-    /// True when this journal holds the birth of the order with this id, in the store or not.
-    pub fn is_journaled(&self, id: ClientOrderId) -> bool {
-        let current = self
-            .epoch
-            .map(|epoch| (epoch, self.next_order_sequence.saturating_sub(1)));
-        let mut runs = self.past_runs.iter().copied().chain(current);
-        runs.any(|(epoch, highest)| epoch.get() == id.epoch() && id.sequence() <= highest)
-    }
-
-    /// A new run: monotonic moments of the last one mean nothing any more.
-    fn begin_run(&mut self, now: MonotonicNs) {
-        for rates in &mut self.rates {
-            rates
-                .by_rule
-                .iter_mut()
-                .flatten()
-                .for_each(|rate| rate.assume_full(now));
-        }
-        for venue in &mut self.venues {
-            venue.link = None;
-            venue.state = VenueState::Down;
-            venue.sweep_due = MonotonicNs::NEVER;
-        }
-        for strategy in &mut self.strategies {
-            strategy.begin_run(now);
-        }
-        self.intake_open = true;
-        // Cancels that were asked for go on; the rest begins anew with the connections.
-        self.tasks
-            .retain(|progress| matches!(progress.task, WideTask::CancelAll { .. }));
-        for progress in &mut self.tasks {
-            *progress = TaskProgress::begun(progress.task);
-        }
-        self.deadlines.clear();
-        let ids: Vec<ClientOrderId> = self
-            .orders
-            .iter()
-            .map(|order| order.client_order_id)
-            .collect();
-        for id in ids {
-            if let Some(order) = self.orders.get_mut(id) {
-                order.asked_at = MonotonicNs(0);
-                order.deadline = MonotonicNs::NEVER;
-                order.ended_at = if order.status.is_terminal() {
-                    now
-                } else {
-                    MonotonicNs(0)
-                };
-                for command in order.pending.iter_mut().flatten() {
-                    command.decided_at = now;
-                    command.answer_due = MonotonicNs::NEVER;
-                }
-            }
-            self.renew_deadline(id);
-        }
-    }
-
     /// When a timer is wanted: at once while an act over many orders can go on.
     pub(crate) fn next_deadline(&self) -> MonotonicNs {
         let task = self
@@ -419,14 +282,7 @@ impl State {
         match decision {
             Decision::Order(change) => self.apply_change(moment, change),
             Decision::Refused(refused) => {
-                if refused.reason == RejectReason::StoreFull {
-                    let next = self.probe_offset.saturating_add(PROBES_MAX);
-                    self.probe_offset = if next < self.config.order_capacity {
-                        next
-                    } else {
-                        0
-                    };
-                }
+                self.move_probe(refused.reason);
                 let answer = Answer::Refused(refused.reason);
                 self.note_event(refused.strategy, refused.event_seq);
                 self.note_answer(refused.strategy, refused.request_id, answer);
@@ -446,24 +302,8 @@ impl State {
             } => {
                 self.note_event(*strategy, *event_seq);
             }
-            Decision::TaskStarted { task } => self.tasks.push_back(TaskProgress::begun(*task)),
-            Decision::TaskMoved {
-                next_slot,
-                due_at,
-                passed_over,
-            } => {
-                if let Some(progress) = self.tasks.front_mut() {
-                    progress.next_slot = *next_slot;
-                    progress.due_at = *due_at;
-                    progress.passed_over = *passed_over;
-                    // An act that waits lets the others go on.
-                    if *due_at > MonotonicNs(0) {
-                        self.tasks.rotate_left(1);
-                    }
-                }
-            }
-            Decision::TaskDone => {
-                self.tasks.pop_front();
+            Decision::TaskStarted { .. } | Decision::TaskMoved { .. } | Decision::TaskDone => {
+                self.apply_task(decision);
             }
             Decision::Venue { venue, state } => {
                 if let Some(status) = self.venues.get_mut(usize::from(venue.0)) {
@@ -502,6 +342,43 @@ impl State {
             }
             Decision::Intake { open } => self.intake_open = *open,
             Decision::Alarm { .. } | Decision::Ignored(_) => {}
+        }
+    }
+
+    /// After a search that found every slot taken, the next one goes on behind it.
+    fn move_probe(&mut self, reason: RejectReason) {
+        if reason == RejectReason::StoreFull {
+            let next = self.probe_offset.saturating_add(PROBES_MAX);
+            self.probe_offset = if next < self.config.order_capacity {
+                next
+            } else {
+                0
+            };
+        }
+    }
+
+    fn apply_task(&mut self, decision: &Decision) {
+        match decision {
+            Decision::TaskStarted { task } => self.tasks.push_back(TaskProgress::begun(*task)),
+            Decision::TaskMoved {
+                next_slot,
+                due_at,
+                passed_over,
+            } => {
+                if let Some(progress) = self.tasks.front_mut() {
+                    progress.next_slot = *next_slot;
+                    progress.due_at = *due_at;
+                    progress.passed_over = *passed_over;
+                    // An act that waits lets the others go on.
+                    if *due_at > MonotonicNs(0) {
+                        self.tasks.rotate_left(1);
+                    }
+                }
+            }
+            Decision::TaskDone => {
+                self.tasks.pop_front();
+            }
+            _ => {}
         }
     }
 

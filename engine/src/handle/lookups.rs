@@ -193,7 +193,7 @@ impl Pass<'_> {
         }
     }
 
-    /// True when the venue could not act on the command any more, and had settled, when it was asked.
+    /// True when the venue was asked after it could act on the command, and had settled.
     fn is_past(&self, order: &Order, command: &PendingCommand) -> bool {
         order.asked_at > MonotonicNs(0)
             && self.state.unix_at(order.asked_at)

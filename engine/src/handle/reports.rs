@@ -169,7 +169,7 @@ impl Pass<'_> {
         }
         let differs = update.order_quantity != order.order_quantity
             || (update.limit_price.is_positive() && update.limit_price != order.limit_price);
-        // An older message shows older terms; and while a replace is under way its own answer counts.
+        // An older message shows older terms; while a replace is under way its own answer counts.
         let newer = update.venue_time > order.terms_time;
         if differs && newer && order.pending_of(CommandKind::Replace).is_none() {
             self.replaced(order, 0, update);

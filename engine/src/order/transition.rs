@@ -73,7 +73,7 @@ pub const fn transition(status: OrderStatus, stimulus: Stimulus) -> Step {
         (S::Validated, E::Submit) => To(S::Submitted),
 
         (S::Submitted, E::Accept) => To(S::Acknowledged),
-        // A reply "accepted" can mean "received": a refusal may follow it, until something is filled.
+        // "Accepted" can mean "received": a refusal may follow it, until something is filled.
         (S::Submitted | S::Acknowledged, E::Refuse) => To(S::Rejected),
         (S::Submitted, E::Fail) => To(S::Failed),
         (S::Submitted | S::Acknowledged | S::PartiallyFilled, E::FillSome) => {
@@ -88,12 +88,11 @@ pub const fn transition(status: OrderStatus, stimulus: Stimulus) -> Step {
         // The ack behind the fill, the push behind the reply.
         (S::Acknowledged | S::PartiallyFilled, E::Accept) => Stale,
         // What is ended stays ended, however often it is said and in whatever order.
-        (S::Filled | S::Cancelled | S::Expired, E::Accept) => Stale,
+        (S::Filled | S::Cancelled | S::Expired, E::Accept) | (S::Rejected, E::Refuse) => Stale,
         (
             S::Filled | S::Cancelled | S::Expired | S::Rejected | S::Failed,
             E::FinishFilled | E::Cancel | E::Expire,
         ) => Stale,
-        (S::Rejected, E::Refuse) => Stale,
         // Position is truth: an execution is booked whenever it comes.
         (
             S::Filled | S::Cancelled | S::Expired | S::Rejected | S::Failed | S::Denied,
@@ -105,27 +104,16 @@ pub const fn transition(status: OrderStatus, stimulus: Stimulus) -> Step {
         (S::PartiallyFilled | S::Filled | S::Cancelled | S::Expired | S::Failed, E::Refuse) => {
             Violation
         }
-        (
-            S::Acknowledged
-            | S::PartiallyFilled
-            | S::Filled
-            | S::Cancelled
-            | S::Expired
-            | S::Rejected
-            | S::Failed
-            | S::Denied,
-            E::Fail,
-        ) => Violation,
+        (S::Acknowledged | S::PartiallyFilled | S::Filled | S::Cancelled, E::Fail) => Violation,
+        (S::Expired | S::Rejected | S::Failed | S::Denied, E::Fail) => Violation,
         // Nothing was sent, so the venue cannot know it.
-        (S::Created | S::Validated | S::Denied, E::Accept | E::Refuse) => Violation,
-        (S::Created | S::Validated, E::FillSome | E::FillAll) => Violation,
-        (S::Created | S::Validated | S::Denied, E::FinishFilled | E::Cancel | E::Expire) => {
-            Violation
-        }
-        (S::Created | S::Validated, E::Fail) => Violation,
+        (
+            S::Created | S::Validated | S::Denied,
+            E::Accept | E::Refuse | E::FinishFilled | E::Cancel | E::Expire,
+        ) => Violation,
+        (S::Created | S::Validated, E::FillSome | E::FillAll | E::Fail) => Violation,
         // Our own steps, out of order.
-        (S::Created, E::Submit) => Violation,
-        (S::Validated, E::Validate) => Violation,
+        (S::Created, E::Submit) | (S::Validated, E::Validate) => Violation,
         (
             S::Submitted
             | S::Acknowledged

@@ -238,7 +238,7 @@ fn apply_body(order: &mut Order, moment: Moment, answer_due: MonotonicNs, change
             end_new_command(order);
             note_news(order, moment);
         }
-        ChangeBody::Linked { .. } => note_news(order, moment),
+        ChangeBody::Linked { .. } | ChangeBody::Ended { .. } => note_news(order, moment),
         ChangeBody::CommandAccepted { command_seq } => {
             if let Some(command) = command_mut(order, *command_seq) {
                 command.accepted = true;
@@ -281,7 +281,29 @@ fn apply_body(order: &mut Order, moment: Moment, answer_due: MonotonicNs, change
             });
             note_news(order, moment);
         }
-        ChangeBody::Ended { .. } => note_news(order, moment),
+        ChangeBody::Asked { .. }
+        | ChangeBody::AbsenceNoted { .. }
+        | ChangeBody::AskSettled
+        | ChangeBody::AskedInVain
+        | ChangeBody::Unseen => apply_asking(order, moment, &change.body),
+        ChangeBody::Created { .. } | ChangeBody::Adopted { .. } | ChangeBody::Stated { .. } => {}
+    }
+    if order.status.is_terminal() {
+        end_all(order);
+    }
+    order.forget_settled_doubts();
+}
+
+/// What was under way or open about an order ends with it.
+fn end_all(order: &mut Order) {
+    order.pending = [None; PENDING_MAX];
+    order.held_end = None;
+    order.unseen = false;
+}
+
+/// What asking the venue, and not asking it any more, does to the order.
+fn apply_asking(order: &mut Order, moment: Moment, body: &ChangeBody) {
+    match body {
         ChangeBody::Asked { ask_no, .. } => {
             order.asks = *ask_no;
             order.asked_at = moment.now.max(MonotonicNs(1));
@@ -296,14 +318,8 @@ fn apply_body(order: &mut Order, moment: Moment, answer_due: MonotonicNs, change
         }
         ChangeBody::AskedInVain => order.asks_in_vain = order.asks_in_vain.saturating_add(1),
         ChangeBody::Unseen => order.unseen = true,
-        ChangeBody::Created { .. } | ChangeBody::Adopted { .. } | ChangeBody::Stated { .. } => {}
+        _ => {}
     }
-    if order.status.is_terminal() {
-        order.pending = [None; PENDING_MAX];
-        order.held_end = None;
-        order.unseen = false;
-    }
-    order.forget_settled_doubts();
 }
 
 fn pending_of(

@@ -1,7 +1,7 @@
 //! What is due when: a heap of (moment, key) with stale entries skipped by asking the owner.
 //!
-//! Fires in (moment, key) order, so the same inputs give the same order. The heap never reallocates:
-//! when it is full, entries that their owner no longer has are dropped first.
+//! Fires in (moment, key) order, so the same inputs give the same order. The heap never
+//! reallocates: when it is full, entries that their owner no longer has are dropped first.
 
 use model::{ClientOrderId, MonotonicNs, VenueId};
 use std::cmp::Reverse;

@@ -1,7 +1,7 @@
 //! One number for everything that the engine knows, to compare a live engine with a folded one.
 //!
-//! Covers every fact that can change a decision: two states with equal digests decide alike on equal
-//! inputs (but for a 64-bit chance). Not for the hot path: it walks the whole store.
+//! Covers every fact that can change a decision: two states with equal digests decide alike on
+//! equal inputs (but for a 64-bit chance). Not for the hot path: it walks the whole store.
 
 use super::{State, TaskProgress, VenueStatus};
 use crate::order::{Certainty, Order, PendingCommand};

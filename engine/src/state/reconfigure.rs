@@ -1,4 +1,4 @@
-//! Another configuration for a state that holds orders: tables grow, limits change, nothing is lost.
+//! Another configuration for a state with orders: tables grow, limits change, nothing is lost.
 //!
 //! Ids are places in the configuration's lists, so a list may grow at its end and change in its
 //! values, but what is in it keeps its place. The configuration's builder sees to that.

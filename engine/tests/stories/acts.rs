@@ -1,4 +1,4 @@
-//! Acts over many orders: cancel-all, a lost strategy, a lost connection; and connections that flap.
+//! Acts over many orders: cancel-all, a lost strategy, a lost connection.
 
 use crate::rig::config;
 use crate::stage::{Stage, order, refusal};

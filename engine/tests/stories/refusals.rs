@@ -388,12 +388,18 @@ fn chosen(stage: &Stage, which: usize) -> Option<model::OrderIntent> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 200, failure_persistence: None, ..Default::default() })]
+    #![proptest_config(ProptestConfig {
+        cases: 200,
+        failure_persistence: None,
+        ..Default::default()
+    })]
 
     /// A venue that fills no more than was asked for cannot bring the position past its limits.
     // covers: G06
     #[test]
-    fn no_sequence_brings_the_worst_case_past_the_limits(steps in prop::collection::vec(step(), 1..60)) {
+    fn no_sequence_brings_the_worst_case_past_the_limits(
+        steps in prop::collection::vec(step(), 1..60)
+    ) {
         let mut stage = Stage::live();
         let mut trade = 0;
         for step in steps {

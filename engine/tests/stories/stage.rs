@@ -478,7 +478,7 @@ pub(crate) fn lost_id(sequence: u32) -> ClientOrderId {
         epoch,
         sequence,
     )
-    .unwrap()
+    .expect("small in tests")
 }
 
 /// The refusal among the decisions: reason, limit, value.

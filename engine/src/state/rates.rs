@@ -1,0 +1,95 @@
+//! Message rates of each venue: which rule counts a command, and when the next may go.
+
+use super::{State, place};
+use crate::risk::message_rate::MessageRate;
+use model::engine_config::{RateScope, VenuePolicy};
+use model::{CommandKind, InstrumentId, MonotonicNs, VenueId};
+
+/// The message rates of one venue, each over its scope.
+#[derive(Debug)]
+pub(crate) struct VenueRates {
+    /// By rule, then by instrument (or one for the account).
+    pub(super) by_rule: Vec<Vec<MessageRate>>,
+}
+
+impl VenueRates {
+    pub(super) fn new(policy: &VenuePolicy, instruments: usize) -> Self {
+        let by_rule = policy.rates.iter().map(|rule| {
+            let count = match rule.scope {
+                RateScope::Instrument => instruments,
+                RateScope::Account => 1,
+            };
+            vec![MessageRate::new(rule.messages, rule.window_ns); count]
+        });
+        Self {
+            by_rule: by_rule.collect(),
+        }
+    }
+}
+
+impl State {
+    /// The first moment at which the venue's rates let one more command go.
+    pub fn command_free_at(
+        &self,
+        instrument: InstrumentId,
+        command: CommandKind,
+        now: MonotonicNs,
+    ) -> MonotonicNs {
+        let Some(venue) = self.venue_of(instrument) else {
+            return MonotonicNs::NEVER;
+        };
+        let mut free_at = now;
+        self.each_rate(venue, instrument, command, |rate| {
+            free_at = free_at.max(rate.free_at(now))
+        });
+        free_at
+    }
+
+    fn each_rate(
+        &self,
+        venue: VenueId,
+        instrument: InstrumentId,
+        command: CommandKind,
+        mut visit: impl FnMut(&MessageRate),
+    ) {
+        let venue = usize::from(venue.0);
+        let (Some(policy), Some(rates)) = (self.config.venues.get(venue), self.rates.get(venue))
+        else {
+            return;
+        };
+        for (rule, rates) in policy.rates.iter().zip(&rates.by_rule) {
+            let at = match rule.scope {
+                RateScope::Instrument => place(instrument.0),
+                RateScope::Account => 0,
+            };
+            if let Some(rate) = rates.get(at).filter(|_| rule.counts(command)) {
+                visit(rate);
+            }
+        }
+    }
+
+    pub(super) fn count_command(
+        &mut self,
+        instrument: InstrumentId,
+        command: CommandKind,
+        now: MonotonicNs,
+    ) {
+        let Some(venue) = self.venue_of(instrument).map(|venue| usize::from(venue.0)) else {
+            return;
+        };
+        let (Some(policy), Some(rates)) =
+            (self.config.venues.get(venue), self.rates.get_mut(venue))
+        else {
+            return;
+        };
+        for (rule, rates) in policy.rates.iter().zip(&mut rates.by_rule) {
+            let at = match rule.scope {
+                RateScope::Instrument => place(instrument.0),
+                RateScope::Account => 0,
+            };
+            if let Some(rate) = rates.get_mut(at).filter(|_| rule.counts(command)) {
+                rate.count(now);
+            }
+        }
+    }
+}
