@@ -184,8 +184,11 @@ impl Pass<'_> {
                 },
             );
             change.request_id = command.request_id;
-            change.order_quantity = order_quantity;
-            change.limit_price = limit_price;
+            // A list that lags shows that it was in force; what came after it stays.
+            if venue_time >= order.terms_time {
+                change.order_quantity = order_quantity;
+                change.limit_price = limit_price;
+            }
             self.emit_change(order, change);
         } else if self.is_past(order, command) {
             let outcome = CommandOutcome::NoEffect;

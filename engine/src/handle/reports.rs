@@ -183,9 +183,12 @@ impl Pass<'_> {
         };
         let mut change = Self::change(order, body);
         change.request_id = Self::request_of(order, command_seq);
-        change.order_quantity = update.order_quantity;
-        if update.limit_price.is_positive() {
-            change.limit_price = update.limit_price;
+        // An answer that comes late ends its command; the terms that came after it stay.
+        if update.venue_time >= order.terms_time {
+            change.order_quantity = update.order_quantity;
+            if update.limit_price.is_positive() {
+                change.limit_price = update.limit_price;
+            }
         }
         self.emit_change(order, change);
     }

@@ -91,6 +91,10 @@ impl Pass<'_> {
         let Some(progress) = self.state.tasks.front().copied() else {
             return;
         };
+        if self.state.orders.open_count() == 0 {
+            // Every act is about open orders only.
+            return self.emit(Decision::TaskDone);
+        }
         let slots = self.state.orders.slot_count();
         let mut slot = progress.next_slot;
         let end = slot.saturating_add(SLOTS_PER_STEP).min(slots);

@@ -84,7 +84,13 @@ impl ReferenceModel {
         for id in touched {
             self.check_order(id, state);
         }
-        self.check_positions(state);
+        let booked = |one: &Decision| match one {
+            Decision::Order(change) => matches!(change.body, ChangeBody::Executed { .. }),
+            _ => false,
+        };
+        if decisions.iter().any(booked) || self.steps.is_multiple_of(64) {
+            self.check_positions(state);
+        }
     }
 
     fn note_decision(&mut self, decision: &Decision) {

@@ -105,6 +105,38 @@ fn terms_that_a_look_up_confirmed_are_not_undone_by_a_push_from_before() {
     assert_eq!((terms(&stage, id), stage.open_buys()), ((80, 100), 80));
 }
 
+// covers: V11
+#[test]
+fn a_late_answer_to_an_older_replace_does_not_undo_a_newer_one() {
+    for by_list in [false, true] {
+        let mut stage = Stage::live();
+        let id = stage.resting(50, 100);
+        stage.replace(id, 20, 100);
+        let mut older = stage.shown(id, VenueOrderState::Live, 0);
+        older.order_quantity = Quantity::from_units(20);
+        stage.pass(10);
+        stage.replace(id, 90, 100);
+        stage.replaced(id, true);
+        assert_eq!((terms(&stage, id), stage.open_buys()), ((90, 100), 90));
+        if by_list {
+            stage.pass(400);
+            stage.seen(older, FactSource::OpenOrders);
+            stage.looked_up(id, true);
+        } else {
+            let applied = true;
+            let command_seq = 2;
+            let result = model::execution_report::ReplaceResult {
+                command_seq,
+                applied,
+            };
+            older.replace = Some(result);
+            stage.push(older);
+        }
+        assert!(stage.order(id).pending.iter().all(Option::is_none));
+        assert_eq!((terms(&stage, id), stage.open_buys()), ((90, 100), 90));
+    }
+}
+
 #[test]
 fn unknown_terms_are_given_up_only_by_a_list_read_after_their_window() {
     let mut stage = Stage::live();

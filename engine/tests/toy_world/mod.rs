@@ -24,7 +24,7 @@ use model::{
 };
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use strategies::ToyStrategy;
 use venue::{Says, ToyVenue, Whims, chance};
 
@@ -418,11 +418,11 @@ impl World {
         for strategy in &mut self.strategies {
             strategy.read(self.rig.events(strategy.id));
         }
-        self.check_truth();
+        self.check_truth(&decisions);
     }
 
     /// What the engine counts covers what the venue can still do.
-    fn check_truth(&self) {
+    fn check_truth(&self, decisions: &[Decision]) {
         let mut under_way: BTreeMap<(ClientOrderId, bool), i64> = BTreeMap::new();
         for happening in self.queue.values() {
             if let Happening::Command { intent, .. } = happening
@@ -436,7 +436,11 @@ impl World {
                 *most = (*most).max(intent.order_quantity.units());
             }
         }
-        for order in self.rig.engine.state().orders.iter() {
+        // Every order now and then; at each step those that something was said about.
+        let touched: BTreeSet<ClientOrderId> = decisions.iter().filter_map(about).collect();
+        let all = self.rig.sequence().is_multiple_of(16);
+        let orders = self.rig.engine.state().orders.iter();
+        for order in orders.filter(|order| all || touched.contains(&order.client_order_id)) {
             let id = order.client_order_id;
             let venue = self.venue_of(order.instrument);
             let change = under_way.get(&(id, false)).copied().unwrap_or(0);
@@ -765,6 +769,14 @@ impl World {
             let after = self.rng.random_range(1..400) * NS_PER_MS;
             self.schedule(after, Happening::LinkUp { venue });
         }
+    }
+}
+
+/// The order that a decision changed.
+fn about(decision: &Decision) -> Option<ClientOrderId> {
+    match decision {
+        Decision::Order(change) => Some(change.client_order_id),
+        _ => None,
     }
 }
 
