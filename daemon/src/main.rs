@@ -1,3 +1,7 @@
-//! Journaled, low-latency order management engine.
+//! The binary `millrun`: hands its arguments to the command line and ends with its exit code.
 
-fn main() {}
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    millrun::cli::run(std::env::args_os())
+}

@@ -89,7 +89,7 @@ impl Settings {
                 command_window_ns: settings.command_window_ms.saturating_mul(NS_PER_MS),
                 settle_ns: settings.settle_ms.saturating_mul(NS_PER_MS),
                 command_timeout_ns: settings.command_timeout_ms.saturating_mul(NS_PER_MS),
-                sweep_interval_ns: settings.sweep_interval_s.saturating_mul(NS_PER_S),
+                sweep_interval_ns: sweep_interval_ns(settings),
                 ask_interval_ns: settings.ask_interval_ms.saturating_mul(NS_PER_MS),
                 ask_attempts: settings.ask_attempts,
                 rates: rates(settings),
@@ -242,5 +242,15 @@ fn units(limit: &LimitText, scale: u8, units_max: i128) -> Result<i128, Problem>
         Ok(_) => Err(too_large(found)),
         Err(DecimalError::TooPrecise { .. }) => Err(Problem::LimitTooFine { found, scale }),
         Err(_) => Err(too_large(found)),
+    }
+}
+
+/// Without periodic comparison only the sweeps at start and after each reconnect are left: those
+/// are what opens a venue, and cannot be switched off.
+fn sweep_interval_ns(settings: &VenueSettings) -> u64 {
+    if settings.recon {
+        settings.sweep_interval_s.saturating_mul(NS_PER_S)
+    } else {
+        u64::MAX
     }
 }

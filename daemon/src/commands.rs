@@ -1,0 +1,9 @@
+//! The commands of `millrun`, one module each.
+
+pub mod check_config;
+pub mod demo;
+pub mod order;
+pub mod start;
+pub mod status;
+
+mod logging;

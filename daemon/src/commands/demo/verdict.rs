@@ -1,0 +1,87 @@
+//! What a demo comes to: numbers, ledgers, and one line that says all of it.
+
+use crate::ledger::Differences;
+use venue_simulator::SimulatorStats;
+
+/// The outcome of a demo.
+pub(super) struct Verdict {
+    pub(super) orders: u64,
+    pub(super) fills: u64,
+    pub(super) wanted_orders: u64,
+    pub(super) kills: u32,
+    pub(super) wanted_kills: u32,
+    pub(super) recover_ms: Vec<u128>,
+    pub(super) journal_differences: Differences,
+    pub(super) strategy_differences: Vec<String>,
+    pub(super) stats: SimulatorStats,
+    pub(super) left_open: u64,
+    pub(super) problems: Vec<String>,
+}
+
+impl Verdict {
+    /// True when everything agrees and everything that was asked for happened.
+    pub(super) fn is_ok(&self) -> bool {
+        self.journal_differences.is_equal()
+            && self.strategy_differences.is_empty()
+            && self.stats.witness_misses == 0
+            && self.stats.commands_checked > 0
+            && self.stats.client_order_ids_accepted_twice == 0
+            && self.orders >= self.wanted_orders
+            && self.kills == self.wanted_kills
+            && self.left_open == 0
+            && self.problems.is_empty()
+    }
+
+    /// Prints what was compared, every difference, and the last line.
+    pub(super) fn print(&self) {
+        println!(
+            "write-ahead: commands_checked={} misses={} (the simulator read the journal before it acted)",
+            self.stats.commands_checked, self.stats.witness_misses
+        );
+        let details = self
+            .journal_differences
+            .details
+            .iter()
+            .chain(&self.strategy_differences)
+            .chain(&self.stats.witness_miss_details)
+            .chain(&self.problems);
+        for detail in details {
+            println!("difference: {detail}");
+        }
+        if self.left_open > 0 {
+            println!(
+                "difference: {} orders are still open or unknown",
+                self.left_open
+            );
+        }
+        println!("latency report and web page: not built in this version");
+        println!(
+            "demo verdict={} orders={} fills={} dup_orders={} lost_fills={} ledger={} \
+             reexecution=not_built recover_ms={} kills={} recover_p99_ms={}",
+            if self.is_ok() { "ok" } else { "failed" },
+            self.orders,
+            self.fills,
+            self.journal_differences.duplicate_orders,
+            self.journal_differences.lost_fills,
+            if self.ledgers_agree() {
+                "equal"
+            } else {
+                "different"
+            },
+            self.recover_ms.last().copied().unwrap_or(0),
+            self.kills,
+            self.recover_p99_ms(),
+        );
+    }
+
+    fn ledgers_agree(&self) -> bool {
+        self.journal_differences.is_equal() && self.strategy_differences.is_empty()
+    }
+
+    fn recover_p99_ms(&self) -> u128 {
+        let mut sorted = self.recover_ms.clone();
+        sorted.sort_unstable();
+        let at = (sorted.len() * 99).div_ceil(100).saturating_sub(1);
+        sorted.get(at).copied().unwrap_or(0)
+    }
+}

@@ -1,0 +1,195 @@
+//! `millrun status`: what the journal says, engine on or off.
+//!
+//! Folds the journal read-only, so it shows exactly what a recovery would begin with and needs nobody's
+//! cooperation. It owns no state of its own and cannot disagree with the journal.
+
+use crate::cli::{ConfigFile, Exit};
+use crate::config::{self, Settings};
+use crate::recovery::{Folded, fold};
+use crate::start::journal_directory;
+use anyhow::{Context, Result};
+use clap::Args;
+use engine::Engine;
+use model::decimal_text::DecimalText;
+use model::{EngineConfig, Instrument};
+use serde_json::{Value, json};
+use std::path::Path;
+
+/// Arguments.
+#[derive(Debug, Args)]
+#[command(after_help = "Example:\n  millrun status --config millrun.toml --json")]
+pub struct StatusArgs {
+    #[command(flatten)]
+    file: ConfigFile,
+    /// Print JSON.
+    #[arg(long)]
+    json: bool,
+}
+
+/// Runs the command.
+///
+/// # Errors
+/// A journal that cannot be read.
+pub fn run(arguments: &StatusArgs) -> Result<Exit> {
+    let settings = Settings::load(&arguments.file.config, &config::environment())?;
+    let directory = journal_directory(&settings);
+    let folded = fold(&directory, |_| {})?;
+    let status = status_of(&settings, &directory, &folded)?;
+    if arguments.json {
+        println!("{status:#}");
+    } else {
+        print_human(&status);
+    }
+    Ok(Exit::Ok)
+}
+
+fn status_of(settings: &Settings, directory: &Path, folded: &Folded) -> Result<Value> {
+    let mut status = json!({
+        "data_directory": settings.data.directory,
+        "engine_pid": running_pid(directory),
+        "journal_mode": settings.journal.mode.name(),
+        "entries": folded.entries,
+        "last_sequence": folded.last_sequence,
+    });
+    let (Some(engine), Some(config)) = (&folded.engine, &folded.config) else {
+        return Ok(status);
+    };
+    let state = engine.state();
+    let unknown = state
+        .orders
+        .iter()
+        .filter(|order| order.is_unknown())
+        .count();
+    let operator = state
+        .orders
+        .iter()
+        .filter(|order| order.needs_operator)
+        .count();
+    let object = status.as_object_mut().context("a status is an object")?;
+    object.insert("config_version".into(), json!(config.version));
+    object.insert("epoch".into(), json!(state.epoch.map(|epoch| epoch.get())));
+    object.insert("open_orders".into(), json!(state.orders.open_count()));
+    object.insert("unknown_orders".into(), json!(unknown));
+    object.insert("needs_operator".into(), json!(operator));
+    object.insert("venues".into(), venues(engine, config));
+    object.insert("strategies".into(), strategies(engine, config));
+    object.insert("positions".into(), positions(engine, config));
+    Ok(status)
+}
+
+fn venues(engine: &Engine, config: &EngineConfig) -> Value {
+    let venues = config.venues.iter().zip(&engine.state().venues);
+    venues.map(|(policy, status)| json!({"venue": policy.name.as_str(), "state": status.state.name(), "sweeps": status.sweep_no})).collect()
+}
+
+fn strategies(engine: &Engine, config: &EngineConfig) -> Value {
+    let strategies = config.strategies.iter().zip(&engine.state().strategies);
+    let shown = strategies.map(|(policy, state)| {
+        json!({
+            "strategy": policy.name.as_str(),
+            "attached": state.attached,
+            "open_orders": state.open_orders,
+            "events": state.next_event_seq.saturating_sub(1),
+            "last_request_id": state.last_request_id.0,
+        })
+    });
+    shown.collect()
+}
+
+fn positions(engine: &Engine, config: &EngineConfig) -> Value {
+    let exposures = config.instruments.iter().zip(&engine.state().exposures);
+    let shown = exposures.map(|(policy, exposure)| {
+        let instrument = &policy.instrument;
+        json!({
+            "instrument": instrument.symbol.as_str(),
+            "position": quantity(instrument, exposure.position_units),
+            "worst_buy": quantity(instrument, exposure.open_buy_units),
+            "worst_sell": quantity(instrument, exposure.open_sell_units),
+            "open_orders": exposure.open_orders,
+        })
+    });
+    shown.collect()
+}
+
+fn quantity(instrument: &Instrument, units: i128) -> String {
+    match i64::try_from(units) {
+        Ok(units) => DecimalText::new(units, instrument.quantity_scale).to_string(),
+        Err(_) => format!("{units}e-{}", instrument.quantity_scale),
+    }
+}
+
+/// The process that owns the journal, if it is alive.
+fn running_pid(directory: &Path) -> Option<u32> {
+    let text = std::fs::read_to_string(directory.join("LOCK")).ok()?;
+    let pid = text
+        .split_whitespace()
+        .find_map(|word| word.parse::<u32>().ok())?;
+    Path::new("/proc")
+        .join(pid.to_string())
+        .exists()
+        .then_some(pid)
+}
+
+fn print_human(status: &Value) {
+    let text = |key: &str| match &status[key] {
+        Value::String(text) => text.clone(),
+        Value::Null => "-".to_owned(),
+        other => other.to_string(),
+    };
+    let running = match &status["engine_pid"] {
+        Value::Null => "not running".to_owned(),
+        pid => format!("running, pid {pid}"),
+    };
+    println!(
+        "engine     {running}; journal mode {}",
+        text("journal_mode")
+    );
+    println!(
+        "journal    {} entries, last sequence {}, epoch {}",
+        text("entries"),
+        text("last_sequence"),
+        text("epoch")
+    );
+    println!(
+        "orders     {} open, {} unknown, {} need an operator",
+        text("open_orders"),
+        text("unknown_orders"),
+        text("needs_operator")
+    );
+    for venue in status["venues"].as_array().into_iter().flatten() {
+        println!(
+            "venue      {:15} {} ({} sweeps)",
+            word(&venue["venue"]),
+            word(&venue["state"]),
+            venue["sweeps"]
+        );
+    }
+    for strategy in status["strategies"].as_array().into_iter().flatten() {
+        let attached = if strategy["attached"] == true {
+            "attached"
+        } else {
+            "away"
+        };
+        println!(
+            "strategy   {:15} {attached}, {} open orders, {} events, last request {}",
+            word(&strategy["strategy"]),
+            strategy["open_orders"],
+            strategy["events"],
+            strategy["last_request_id"]
+        );
+    }
+    for position in status["positions"].as_array().into_iter().flatten() {
+        println!(
+            "position   {:20} {:>14}  could buy {} and sell {} more, {} open orders",
+            word(&position["instrument"]),
+            word(&position["position"]),
+            word(&position["worst_buy"]),
+            word(&position["worst_sell"]),
+            position["open_orders"]
+        );
+    }
+}
+
+fn word(value: &Value) -> &str {
+    value.as_str().unwrap_or("-")
+}

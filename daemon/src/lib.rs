@@ -1,0 +1,29 @@
+//! The millrun daemon as a library: what `millrun start` is made of. Threads live in their modules.
+#![forbid(unsafe_code)]
+
+pub mod config;
+pub mod secrets;
+
+pub mod clock;
+pub mod pinning;
+
+pub mod hot_thread;
+pub mod journal_port;
+pub mod message_port;
+pub mod strategy_port;
+pub mod venue_connection;
+mod venue_outbox;
+pub mod venue_port;
+
+pub mod recovery;
+
+pub mod assemble;
+pub mod cold_thread;
+pub mod start;
+pub mod venue_rules;
+
+pub mod journal_witness;
+pub mod ledger;
+
+pub mod cli;
+pub mod commands;

@@ -1,0 +1,104 @@
+//! Everything that reaches the hot thread besides frames and requests: facts of queries, clocks,
+//! operators' acts. One ring from the cold side; and the second ring, the way out to it.
+//!
+//! The way out is only a wake-up: the cold side reads the journal by its own cursor, so a full ring
+//! loses nothing and the hot thread never waits.
+
+use engine::ports::Messages;
+use model::input::{Control, Input};
+use model::{MonotonicNs, ReconFact, UtcAnchor};
+use rings::in_process::{Consumer, Producer};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+/// What the cold side tells the hot thread.
+#[derive(Debug, Clone, Copy)]
+pub enum Message {
+    /// A fact from a query of the venue.
+    Fact(ReconFact),
+    /// A new pair of clocks.
+    Anchor(UtcAnchor),
+}
+
+/// What a signal asks of the hot thread. Set by the signal thread, read every turn.
+#[derive(Debug, Default)]
+pub struct StopSignal {
+    requested: AtomicBool,
+    cancel_all: AtomicBool,
+}
+
+impl StopSignal {
+    /// Asks for a graceful stop: no new requests, and cancels for all open orders if wanted.
+    pub fn request(&self, cancel_all: bool) {
+        self.cancel_all.store(cancel_all, Ordering::Relaxed);
+        self.requested.store(true, Ordering::Release);
+    }
+
+    /// True when the stop waits until the cancels are answered.
+    pub fn waits_for_orders(&self) -> bool {
+        self.cancel_all.load(Ordering::Relaxed)
+    }
+
+    /// True once a stop was asked for.
+    pub fn is_requested(&self) -> bool {
+        self.requested.load(Ordering::Acquire)
+    }
+}
+
+/// The hot thread's end.
+pub struct MessagePort {
+    incoming: Consumer<Message>,
+    committed: Producer<u64>,
+    stop: Arc<StopSignal>,
+    intake_stopped: bool,
+    cancel_all_begun: bool,
+}
+
+impl MessagePort {
+    /// The hot thread's end of both rings.
+    pub fn new(
+        incoming: Consumer<Message>,
+        committed: Producer<u64>,
+        stop: Arc<StopSignal>,
+    ) -> Self {
+        Self {
+            incoming,
+            committed,
+            stop,
+            intake_stopped: false,
+            cancel_all_begun: false,
+        }
+    }
+
+    fn control(&mut self) -> Option<Control> {
+        if !self.stop.is_requested() {
+            return None;
+        }
+        if !self.intake_stopped {
+            self.intake_stopped = true;
+            return Some(Control::StopIntake);
+        }
+        if self.stop.cancel_all.load(Ordering::Relaxed) && !self.cancel_all_begun {
+            self.cancel_all_begun = true;
+            return Some(Control::CancelAll);
+        }
+        None
+    }
+}
+
+impl Messages for MessagePort {
+    fn next_input(&mut self, _now: MonotonicNs) -> Option<Input<'_>> {
+        if let Some(control) = self.control() {
+            return Some(Input::Control(control));
+        }
+        Some(match self.incoming.pop()? {
+            Message::Fact(fact) => Input::ReconFact(fact),
+            Message::Anchor(anchor) => Input::UtcAnchor(anchor),
+        })
+    }
+
+    fn committed(&mut self, sequence: u64) {
+        // Counted when it is full; the cold side's cursor makes the loss harmless.
+        self.committed.push_or_drop(sequence);
+    }
+}

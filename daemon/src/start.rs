@@ -1,0 +1,140 @@
+//! The order in which a daemon comes up: everything that can refuse a start, before any thread runs.
+//!
+//! Keys, directory and lock, recovery, epoch, fold, venue rules, configuration. Then `assemble` makes
+//! the threads; and only when a venue's orders are compared with ours does its ring open.
+
+use crate::assemble::{Running, assemble};
+use crate::clock::utc_anchor;
+use crate::config::{JournalMode, Settings, VenueSettings};
+use crate::pinning::lock_memory;
+use crate::recovery::{Folded, fold};
+use crate::venue_rules::{venue_credentials, venue_rules};
+use anyhow::{Context, Result, bail};
+use journal::{Journal, JournalOptions};
+use model::EngineConfig;
+use model::time::NS_PER_S;
+use protocol::venue::okx::rate_rules::rate_rules;
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+/// Unix seconds of 2025-01-01 UTC, from which boot epochs count minutes.
+const EPOCH_BEGAN_S: u64 = 1_735_689_600;
+
+/// Where the journal lies in a data directory.
+pub fn journal_directory(settings: &Settings) -> PathBuf {
+    settings.data.directory.join("journal")
+}
+
+/// What a run is told by its command line.
+pub struct RunOptions {
+    /// On a stop, cancel every open order and wait for the answers.
+    pub cancel_on_stop: bool,
+    /// Called when every venue is open for the first time, with the milliseconds since the start.
+    pub on_live: Box<dyn FnOnce(u128) + Send>,
+}
+
+/// Everything that is open before threads start.
+pub(crate) struct Opened {
+    pub(crate) journal: Journal,
+    pub(crate) folded: Folded,
+    pub(crate) config: EngineConfig,
+    pub(crate) config_is_new: bool,
+}
+
+/// Starts a daemon.
+///
+/// # Errors
+/// Everything that a start can refuse, each with what, where and what to do.
+pub fn start(settings: &Settings, options: RunOptions) -> Result<Running> {
+    let began = Instant::now();
+    let opened = open(settings)?;
+    if settings.hot.lock_memory
+        && let Err(text) = lock_memory()
+    {
+        tracing::warn!("{text}");
+    }
+    assemble(settings, options, opened, began)
+}
+
+/// Lock, recovery, fold, venue rules: nothing is sent and no thread but the keeper runs.
+fn open(settings: &Settings) -> Result<Opened> {
+    if settings.journal.mode == JournalMode::Strict {
+        bail!(
+            "journal.mode = \"strict\" is not built in this version: an order would have to wait for \
+             its sync before it is sent. Use \"group\" (survives power loss but for about 1 ms) or \
+             \"process\" (survives the death of the process)"
+        );
+    }
+    for venue in &settings.venues {
+        // A key that is missing or open to others is said before anything is touched.
+        venue_credentials(venue)?;
+    }
+    let directory = journal_directory(settings);
+    let anchor = utc_anchor();
+    let minutes = (anchor.unix.0 / NS_PER_S).saturating_sub(EPOCH_BEGAN_S) / 60;
+    create_private_directory(&settings.data.directory)?;
+    let mut options = JournalOptions::new(
+        directory.clone(),
+        u16::from(settings.engine.instance_tag),
+        minutes,
+    );
+    options.mode = settings.journal.mode;
+    options.segment_bytes = settings.journal.segment_bytes();
+    options.allow_tmpfs = settings.journal.allow_tmpfs;
+    let journal = Journal::open(&options)?;
+    report_recovery(&journal);
+    let folded = fold(&directory, |entries| {
+        tracing::info!(entries, "reading the journal")
+    })?;
+    let known = folded.config.as_ref();
+    let rules = venue_rules(settings, known)?;
+    let version = known.map_or(1, |config| config.version);
+    let rates = |_: &VenueSettings| rate_rules();
+    let mut config = settings.engine_config(version, &rules, &rates, known)?;
+    let config_is_new = known != Some(&config);
+    if config_is_new && known.is_some() {
+        config.version = version.saturating_add(1);
+    }
+    Ok(Opened {
+        journal,
+        folded,
+        config,
+        config_is_new,
+    })
+}
+
+fn create_private_directory(directory: &Path) -> Result<()> {
+    use std::os::unix::fs::DirBuilderExt;
+    let made = std::fs::DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(directory);
+    made.with_context(|| {
+        format!(
+            "data.directory {}: cannot be made: make it writable for us",
+            directory.display()
+        )
+    })
+}
+
+fn report_recovery(journal: &Journal) {
+    let recovered = &journal.recovered;
+    tracing::info!(
+        entries = recovered.entries,
+        last_sequence = recovered.last_sequence,
+        epoch = journal.boot_epoch,
+        "journal recovered"
+    );
+    if let Some(cut) = &recovered.cut {
+        tracing::warn!(
+            segment = cut.segment_index,
+            offset = cut.offset_bytes,
+            bytes = cut.cut_bytes,
+            later_entries = cut.later_entries,
+            "the torn end of the journal was cut and kept in aside/"
+        );
+    }
+    for note in &recovered.notes {
+        tracing::info!("journal: {note:?}");
+    }
+}
