@@ -2,6 +2,8 @@
 
 use crate::story::{Stage, order_id, replay};
 use millrun_replay::Totals;
+use model::Input;
+use model::input::NotSentReason;
 
 fn check(options: &[&str], expected: &[u64]) {
     let stage = Stage::told();
@@ -48,6 +50,19 @@ fn stamps_of_an_order_are_found_although_its_intent_is_not_shown() {
     let id = order_id().to_string();
     check(&["--order", &id, "--kind", "Sent"], &[6, 10]);
     check(&["--order", &id, "--from", "6", "--to", "6"], &[6]);
+}
+
+#[test]
+fn an_intent_that_was_not_sent_is_found_by_its_order_and_a_foreign_one_is_not() {
+    let mut stage = Stage::told();
+    stage.journal = Some(journal::Journal::open(&crate::story::options(&stage.directory)).unwrap());
+    for intent_seq in [2, 3] {
+        let reason = NotSentReason::LinkGone;
+        stage.append(&Input::NotSent { intent_seq, reason }, &[]);
+    }
+    let id = order_id().to_string();
+    let replayed = replay(&stage.directory, &["--order", &id, "--from", "12"]);
+    assert_eq!(replayed.sequences(), [14]);
 }
 
 #[test]

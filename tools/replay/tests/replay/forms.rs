@@ -159,6 +159,38 @@ fn names_scales_and_clocks_are_known_behind_from() {
 }
 
 #[test]
+fn a_replace_takes_its_scales_from_what_was_decided_on_its_order() {
+    let mut stage = Stage::empty();
+    stage.tell_beginning();
+    stage.tell_replace();
+    let told = json_lines(&replay(&stage.directory, &["--json", "--from", "5"]).out);
+    assert_eq!(told[0]["body"]["request"]["limit_price"], "64000.1");
+    assert_eq!(told[0]["body"]["request"]["order_quantity"], "0.5");
+    assert_eq!(
+        told[1]["body"]["request"]["limit_price"],
+        Value::Null,
+        "refused: no instrument"
+    );
+    assert_eq!(told[1]["body"]["request"]["limit_price_units"], 6_400_010);
+}
+
+#[test]
+fn no_scale_that_a_journal_can_hold_ends_the_tool() {
+    let mut stage = Stage::empty();
+    let mut config = crate::story::config();
+    for policy in &mut config.instruments {
+        policy.instrument.price_scale = 255;
+        policy.instrument.quantity_scale = 255;
+        policy.instrument.multiplier_scale = 255;
+    }
+    stage.append(&Input::ConfigApplied(&config), &[]);
+    stage.tell_order();
+    for form in ["--raw", "--json"] {
+        assert_eq!(replay(&stage.directory, &[form]).sequences().len(), 10);
+    }
+}
+
+#[test]
 fn an_anchor_of_an_earlier_run_dates_nothing_of_a_later_one() {
     let mut stage = Stage::told();
     let mut later = crate::story::options(&stage.directory);

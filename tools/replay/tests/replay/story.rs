@@ -195,6 +195,19 @@ impl Stage {
         self.append(&Input::Timer, &[]);
     }
 
+    /// A replace that was taken, and one that was not.
+    pub(crate) fn tell_replace(&mut self) {
+        let replace = Request::Replace {
+            order: OrderReference::ClientOrderId(order_id()),
+            order_quantity: Quantity::from_units(5_000),
+            limit_price: Price::from_units(6_400_010),
+        };
+        let body = started(1, CommandKind::Replace);
+        let decisions = [change(1, 3, OrderStatus::Acknowledged, 0, body)];
+        self.append(&ask(0, 3, replace), &decisions);
+        self.append(&ask(0, 4, replace), &[]);
+    }
+
     fn tell_answers(&mut self) {
         let venue_time = UnixNs(1_767_225_600_001_000_000);
         let venue_order_id = Text::new(b"2510789768709120").unwrap();
