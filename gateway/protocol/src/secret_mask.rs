@@ -44,16 +44,20 @@ impl SecretMask {
 
     /// Masks every secret in `bytes`; `also` is one more, of the moment (a signature).
     pub fn apply(&self, bytes: &mut [u8], also: &[u8]) {
+        let mut first_bytes = self.first_bytes;
+        if let Some(first) = also.first() {
+            first_bytes[usize::from(*first)] = true;
+        }
         let mut at = 0;
-        while at < bytes.len() {
-            let first = bytes[at];
-            let candidate = self.first_bytes[usize::from(first)] || also.first() == Some(&first);
-            let found = if candidate {
-                self.longest_match(&bytes[at..], also)
-            } else {
-                0
-            };
-            bytes[at..at + found].fill(b'*');
+        while let Some(skipped) = bytes[at..]
+            .iter()
+            .position(|byte| first_bytes[usize::from(*byte)])
+        {
+            at += skipped;
+            let found = self.longest_match(&bytes[at..], also);
+            if found > 0 {
+                bytes[at..at + found].fill(b'*');
+            }
             at += found.max(1);
         }
     }
@@ -71,6 +75,14 @@ impl SecretMask {
 
 /// Bytes that `secret` takes at the start of `bytes`, escapes included; 0 = it is not there.
 fn match_length(bytes: &[u8], secret: &[u8]) -> usize {
+    // Nearly every candidate ends here: its second byte is neither the secret's nor an escape.
+    if let ([first, second, ..], [_, wanted, ..]) = (bytes, secret)
+        && *first != b'\\'
+        && *second != b'\\'
+        && second != wanted
+    {
+        return 0;
+    }
     let mut at = 0;
     let mut before = 0;
     for &wanted in secret {

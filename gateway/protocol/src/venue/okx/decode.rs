@@ -19,7 +19,7 @@ use crate::frame::MAX_PAYLOAD_BYTES;
 use crate::json_tape::{Json, TapeBuffers};
 use crate::venue::okx::instrument_table::InstrumentTable;
 
-pub(crate) use members::{Member, json_members};
+pub(crate) use members::{Member, json_members, key_digest};
 pub(crate) use order_object::{FillMembers, client_order_id, fill_of_query, order_of_query};
 pub(crate) use reply::{rest_reply, whole_reply};
 

@@ -11,7 +11,7 @@ use model::instrument::InstrumentKind;
 use model::order_request::{CommandKind, OrderIntent, OrderType, Side, TimeInForce};
 use model::time::UnixNs;
 
-use crate::byte_writer::{BufferTooShort, ByteWriter, DIGITS_MAX, write_digits};
+use crate::byte_writer::{BufferTooShort, ByteWriter};
 use crate::venue::okx::instrument_table::{InstrumentTable, OkxInstrument, SelfTradePrevention};
 use crate::venue::okx::order_terms::{
     AmendTerms, CancelTerms, InstrumentRef, OrderRef, OrderTerms, PlaceTerms,
@@ -89,9 +89,16 @@ impl std::error::Error for EncodeError {}
 /// # Errors
 /// [`EncodeError`] naming what OKX has no words for.
 pub fn check_intent(intent: &OrderIntent, table: &InstrumentTable) -> Result<(), EncodeError> {
+    check(intent, table).map(|_| ())
+}
+
+fn check<'t>(
+    intent: &OrderIntent,
+    table: &'t InstrumentTable,
+) -> Result<&'t OkxInstrument, EncodeError> {
     let known = instrument_of(intent, table)?;
     if intent.command != CommandKind::New {
-        return Ok(());
+        return Ok(known);
     }
     order_type(intent)?;
     let unsupported = |what| Err(EncodeError::Unsupported { what });
@@ -103,7 +110,7 @@ pub fn check_intent(intent: &OrderIntent, table: &InstrumentTable) -> Result<(),
     {
         return unsupported("cancel_both is refused with fill-or-kill (54036)");
     }
-    Ok(())
+    Ok(known)
 }
 
 /// Writes one command as an `order`, `cancel-order` or `amend-order` message.
@@ -124,7 +131,7 @@ pub fn encode_command(
         request_id.as_bytes(),
         op(intent.command, false),
     );
-    write_intent(&mut writer, intent, table)?;
+    write_intent(&mut writer, intent, &request_id, table)?;
     write_tail(&mut writer, expiry(intent));
     Ok(writer.finish()?)
 }
@@ -157,7 +164,8 @@ pub fn encode_batch(
         if place > 0 {
             writer.put(b",");
         }
-        write_intent(&mut writer, intent, table)?;
+        let own_id = RequestIdText::new(&CommandKey::of(intent));
+        write_intent(&mut writer, intent, &own_id, table)?;
     }
     write_tail(&mut writer, intents.iter().filter_map(expiry).min());
     Ok(writer.finish()?)
@@ -261,12 +269,11 @@ fn write_tail(out: &mut ByteWriter<'_>, expires_at: Option<UnixNs>) {
 fn write_intent(
     out: &mut ByteWriter<'_>,
     intent: &OrderIntent,
+    request_id: &RequestIdText,
     table: &InstrumentTable,
 ) -> Result<(), EncodeError> {
-    check_intent(intent, table)?;
-    let known = instrument_of(intent, table)?;
-    let mut digits = [b'0'; DIGITS_MAX];
-    let client_order_id = ascii(write_digits(intent.client_order_id.integer(), &mut digits));
+    let known = check(intent, table)?;
+    let client_order_id = request_id.client_order_id();
     let order = OrderRef::ClientOrderId(client_order_id);
     let instrument = InstrumentRef::Code(known.instrument.venue_code);
     let sz = DecimalText::new(
@@ -298,13 +305,12 @@ fn write_intent(
         }
         CommandKind::Cancel => OrderTerms::Cancel(CancelTerms { instrument, order }).write(out),
         CommandKind::Replace => {
-            let request_id = RequestIdText::new(&CommandKey::of(intent));
             OrderTerms::Amend(AmendTerms {
                 instrument,
                 order,
                 new_sz: Some(sz.as_str()),
                 new_px: Some(px.as_str()),
-                req_id: Some(ascii(request_id.as_bytes())),
+                req_id: Some(request_id.as_str()),
                 cxl_on_fail: None,
             })
             .write(out);
@@ -348,8 +354,4 @@ const fn side(side: Side) -> &'static str {
         Side::Buy => "buy",
         Side::Sell => "sell",
     }
-}
-
-fn ascii(digits: &[u8]) -> &str {
-    core::str::from_utf8(digits).expect("only ASCII letters and digits are written")
 }

@@ -190,6 +190,7 @@ fn write_order(out: &mut ByteWriter<'_>, order: OrderRef<'_>) {
     }
 }
 
+#[inline(always)]
 fn write_text(out: &mut ByteWriter<'_>, name: &[u8], value: Option<&str>) {
     if let Some(text) = value {
         out.put(name);

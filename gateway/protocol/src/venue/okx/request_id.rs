@@ -89,6 +89,7 @@ fn small_integer(text: &[u8]) -> Option<u16> {
 pub struct RequestIdText {
     bytes: [u8; REQUEST_ID_BYTES_MAX],
     length_bytes: usize,
+    order_bytes: usize,
 }
 
 impl RequestIdText {
@@ -97,8 +98,10 @@ impl RequestIdText {
         let mut text = Self {
             bytes: [0; REQUEST_ID_BYTES_MAX],
             length_bytes: 0,
+            order_bytes: 0,
         };
         text.put_integer(key.client_order_id.integer());
+        text.order_bytes = text.length_bytes;
         text.put(match key.command {
             CommandKind::New => b"n",
             CommandKind::Cancel => b"c",
@@ -117,6 +120,16 @@ impl RequestIdText {
         &self.bytes[..self.length_bytes]
     }
 
+    /// The text.
+    pub fn as_str(&self) -> &str {
+        ascii(self.as_bytes())
+    }
+
+    /// The client order id's digits, with which the text begins.
+    pub fn client_order_id(&self) -> &str {
+        ascii(&self.bytes[..self.order_bytes])
+    }
+
     fn put(&mut self, bytes: &[u8]) {
         let end = self.length_bytes + bytes.len();
         self.bytes[self.length_bytes..end].copy_from_slice(bytes);
@@ -127,6 +140,10 @@ impl RequestIdText {
         let mut digits = [b'0'; DIGITS_MAX];
         self.put(write_digits(integer, &mut digits));
     }
+}
+
+fn ascii(bytes: &[u8]) -> &str {
+    core::str::from_utf8(bytes).expect("only ASCII letters and digits are written")
 }
 
 #[cfg(test)]
