@@ -67,14 +67,21 @@ enum Command {
     Simulate(Forwarded),
     /// Print, filter and follow a journal.
     Replay(replay::ReplayArgs),
-    /// Run the example strategy (see `millrun strategy --help`).
-    #[command(disable_help_flag = true)]
-    Strategy(Forwarded),
+    /// Run an example strategy in this process.
+    #[command(subcommand)]
+    Strategy(Strategy),
     /// Print a completion script for a shell.
     Completions {
         /// Which shell.
         shell: clap_complete::Shell,
     },
+}
+
+/// The example strategies.
+#[derive(Debug, Subcommand)]
+enum Strategy {
+    /// Quotes a grid around a price and renews it all the time.
+    Grid(strategy_example::GridArguments),
 }
 
 /// Arguments that another program of this binary reads by itself.
@@ -112,8 +119,8 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
             venue_simulator::run_cli(arguments, None).map(|()| Exit::Ok)
         }
         Command::Replay(arguments) => return replay::run_cli(&arguments),
-        Command::Strategy(forwarded) => {
-            strategy_example::run_cli(named("millrun strategy", forwarded)).map(|()| Exit::Ok)
+        Command::Strategy(Strategy::Grid(arguments)) => {
+            strategy_example::run_grid(&arguments).map(|()| Exit::Ok)
         }
         Command::Completions { shell } => {
             let mut command = Millrun::command();

@@ -4,7 +4,7 @@ use crate::config::{LogLevel, LogSettings};
 use tracing::level_filters::LevelFilter;
 
 /// Starts logging for this process.
-pub fn begin(settings: &LogSettings) {
+pub(super) fn begin(settings: &LogSettings) {
     let level = match settings.level {
         LogLevel::Error => LevelFilter::ERROR,
         LogLevel::Warn => LevelFilter::WARN,

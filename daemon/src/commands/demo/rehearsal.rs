@@ -251,14 +251,14 @@ impl<'a> Rehearsal<'a> {
             .open(self.site.strategy_log())?;
         let mut command = Command::new(std::env::current_exe()?);
         command
-            .args(["strategy", "--strategy", "grid", "--socket"])
+            .args(["strategy", "grid", "--strategy", "grid", "--socket"])
             .arg(self.site.socket());
         command.args(["--orders", &self.arguments.orders.to_string()]);
         command.args(["--seed", &self.arguments.seed.to_string(), "--ledger"]);
         command.arg(self.site.strategy_ledger());
         command.args(["--max-seconds", &self.arguments.give_up_s.to_string()]);
         for instrument in traded() {
-            command.arg("--center");
+            command.args(["--symbol", &instrument.symbol, "--center"]);
             command.arg(format!(
                 "{}={}",
                 instrument.symbol,

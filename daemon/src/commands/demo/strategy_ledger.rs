@@ -16,7 +16,7 @@ use std::path::Path;
 const COMPARE_SCALE: u8 = 12;
 
 #[derive(Debug, Deserialize)]
-#[serde(tag = "kind", rename_all = "snake_case")]
+#[serde(tag = "type", rename_all = "snake_case")]
 enum Line {
     Fill(FillLine),
     #[serde(other)]
