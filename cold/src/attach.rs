@@ -11,8 +11,8 @@
 //! three rings and never waits for it.
 //!
 //! The hot thread's part, per [`Handover`] that it takes:
-//! 1. journal `StrategyAttached`; note the entry's sequence, the strategy's next event number before
-//!    anything else is decided, and its highest request id; answer with
+//! 1. journal `StrategyAttached`; note the entry's sequence, the strategy's next event number
+//!    before anything else is decided, and its highest request id; answer with
 //!    [`HandoverAnswer::Attached`]; or give the handover back with [`HandoverAnswer::Refused`];
 //! 2. publish every event from that number on to [`Handover::events`], and when the push says that
 //!    the client is parked, call [`Handover::wake_client`];

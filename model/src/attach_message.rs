@@ -2,10 +2,11 @@
 //!
 //! Each message is one frame of the socket (a 4-byte little-endian length of at most
 //! [`MESSAGE_BYTES_MAX`], then the message's canonical bytes). Order: the client sends one
-//! [`AttachRequest`]; the service sends `Refused` and closes, or `Accepted` (with the descriptors),
-//! `Instruments`, any number of `Gap` and `Backlog`, then `Live`. After `Live` the socket carries no
-//! more messages: its hang-up is the sign of death for both sides, and single bytes from the engine
-//! wake a client that sleeps. Neither side trusts the other: bytes that no `put` writes are refused.
+//! [`AttachRequest`]; the service sends `Refused` and closes, or `Accepted` (with the
+//! descriptors), `Instruments`, any number of `Gap` and `Backlog`, then `Live`. After `Live` the
+//! socket carries no more messages: its hang-up is the sign of death for both sides, and single
+//! bytes from the engine wake a client that sleeps. Neither side trusts the other: bytes that no
+//! `put` writes are refused.
 
 use crate::canonical_bytes::{ByteSink, ByteSource, BytesError, CanonicalBytes};
 use crate::identifiers::{RequestId, StrategyId, Text};

@@ -1,6 +1,7 @@
 //! Places one post-only order, shows what becomes of it, and cancels it again.
 //!
-//! `cargo run -p millrun-client --example place_one -- data/attach.sock grid BTC-USDT-SWAP buy 0.01 50000`
+//! `cargo run -p millrun-client --example place_one -- \
+//!     data/attach.sock grid BTC-USDT-SWAP buy 0.01 50000`
 
 use std::time::Duration;
 

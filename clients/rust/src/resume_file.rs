@@ -1,9 +1,9 @@
 //! A small file that remembers where a strategy stands, across its own death.
 //!
-//! Owns: two slots of five words, written in turn. Invariants: a slot counts only if its words agree
-//! with their check word, so a write that was cut leaves the other slot in force; the newer good slot
-//! wins. What it does not survive: power loss (nothing is synced). Must not know: what the numbers
-//! are used for. Threads: one owner.
+//! Owns: two slots of five words, written in turn. Invariants: a slot counts only if its words
+//! agree with their check word, so a write that was cut leaves the other slot in force; the newer
+//! good slot wins. What it does not survive: power loss (nothing is synced). Must not know: what
+//! the numbers are used for. Threads: one owner.
 
 use std::fs::{File, OpenOptions};
 use std::io;

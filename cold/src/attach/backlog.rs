@@ -64,8 +64,8 @@ impl EventIndex {
         }
     }
 
-    /// Gives every missed event, or names it as missing, in order. `Some` says why the journal could
-    /// not be read to the end; the rest was named as missing.
+    /// Gives every missed event, or names it as missing, in order. `Some` says why the journal
+    /// could not be read to the end; the rest was named as missing.
     pub(super) fn stream<E>(
         &self,
         missed: &Missed,

@@ -1,4 +1,5 @@
-//! One venue, one instrument, strategies "grid" and "second", and limits that are never met.
+//! One venue, one instrument, limits that are never met, and two strategies: at its loss, the orders
+//! of "grid" stay and those of "second" are cancelled.
 
 use model::engine_config::{
     InstrumentPolicy, OnLoss, RateRule, RateScope, StrategyPolicy, VenuePolicy,
@@ -49,13 +50,13 @@ pub(crate) fn config() -> EngineConfig {
             position_long_max: Quantity::from_units(1_000_000_000),
             position_short_max: Quantity::from_units(1_000_000_000),
         }],
-        strategies: [(0, "grid"), (1, "second")]
-            .map(|(id, name)| StrategyPolicy {
+        strategies: [(0, "grid", OnLoss::Keep), (1, "second", OnLoss::CancelAll)]
+            .map(|(id, name, on_loss)| StrategyPolicy {
                 id: StrategyId(id),
                 name: Text::new(name.as_bytes()).unwrap(),
                 open_orders_max: 8_000,
                 orders_per_s_max: 1_000_000,
-                on_loss: OnLoss::Keep,
+                on_loss,
             })
             .to_vec(),
     }

@@ -5,6 +5,7 @@
 mod config;
 mod engine_stand_in;
 mod hostile_clients;
+mod killed_strategy;
 
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -231,7 +232,6 @@ fn second_process_of_a_strategy_is_refused_while_the_first_lives_and_let_in_afte
     assert_eq!(resync.generation, 2);
 }
 
-// covers: R07
 #[test]
 fn a_death_on_either_side_is_seen_within_100_ms() {
     let data = data();
