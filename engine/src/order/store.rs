@@ -50,7 +50,7 @@ impl OrderStore {
         Self {
             slots: vec![None; size],
             extra: Vec::with_capacity(EXTRA_PLACES),
-            by_venue_id: vec![EMPTY; size.saturating_mul(2)],
+            by_venue_id: vec![EMPTY; venue_places(size)],
             open: 0,
         }
     }
@@ -274,6 +274,15 @@ pub(crate) const fn mix(value: u64) -> u64 {
 /// The low bits of a hash for a table of `length`, a power of two.
 pub(crate) fn masked(hash: u64, length: usize) -> usize {
     usize::try_from(hash).unwrap_or(0) & length.wrapping_sub(1)
+}
+
+/// Places of the venue ids' table: at most half are ever taken, extra places included, so a search
+/// always ends.
+fn venue_places(slots: usize) -> usize {
+    slots
+        .saturating_add(EXTRA_PLACES)
+        .next_power_of_two()
+        .saturating_mul(2)
 }
 
 fn index(slot: u32) -> usize {

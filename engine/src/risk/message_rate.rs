@@ -31,6 +31,22 @@ impl MessageRate {
         }
     }
 
+    /// Another limit over the same past. What the old limit was too small to remember counts as
+    /// sent at the oldest moment that it does remember.
+    pub(crate) fn changed(&self, messages: u32, window_ns: u64) -> Self {
+        let mut changed = Self::new(messages, window_ns);
+        let (newer, older) = self.times.split_at(self.next.min(self.times.len()));
+        let past = older.iter().chain(newer).copied();
+        let forgotten = changed.times.len().saturating_sub(self.times.len());
+        let oldest = older.first().copied().unwrap_or_default();
+        let padded = core::iter::repeat_n(oldest, forgotten).chain(past);
+        let surplus = self.times.len().saturating_sub(changed.times.len());
+        for (place, time) in changed.times.iter_mut().zip(padded.skip(surplus)) {
+            *place = time;
+        }
+        changed
+    }
+
     /// How many more may go at `now`.
     pub fn room(&self, now: MonotonicNs) -> usize {
         let is_free = |time: &&MonotonicNs| time.0 == 0 || time.after_ns(self.window_ns) <= now;
@@ -95,5 +111,34 @@ mod tests {
     fn a_limit_of_zero_lets_nothing_through() {
         let rate = MessageRate::new(0, 100);
         assert_eq!(rate.free_at(MonotonicNs(5)), MonotonicNs::NEVER);
+    }
+
+    #[test]
+    fn another_limit_counts_what_was_sent_before_it() {
+        let mut rate = MessageRate::new(3, 100);
+        for now in [10, 20, 30, 40] {
+            rate.count(MonotonicNs(now));
+        }
+        let fewer = rate.changed(2, 100);
+        assert_eq!(fewer.free_at(MonotonicNs(41)), MonotonicNs(130));
+        let more = rate.changed(5, 100);
+        assert_eq!(
+            more.free_at(MonotonicNs(41)),
+            MonotonicNs(120),
+            "what it forgot counts too"
+        );
+        let mut young = MessageRate::new(3, 100);
+        young.count(MonotonicNs(50));
+        assert_eq!(young.changed(5, 100).room(MonotonicNs(60)), 4);
+        assert_eq!(
+            rate.changed(0, 100).free_at(MonotonicNs(41)),
+            MonotonicNs::NEVER
+        );
+        assert_eq!(
+            MessageRate::new(0, 100)
+                .changed(2, 100)
+                .room(MonotonicNs(60)),
+            2
+        );
     }
 }

@@ -27,6 +27,28 @@ impl VenueRates {
     }
 }
 
+impl VenueRates {
+    /// The rates under another policy, over the same past where a rule kept its place and scope.
+    pub(super) fn changed(
+        &self,
+        old: &VenuePolicy,
+        policy: &VenuePolicy,
+        instruments: usize,
+    ) -> Self {
+        let mut changed = Self::new(policy, instruments);
+        let rules = policy.rates.iter().zip(&old.rates).zip(&self.by_rule);
+        for (rates, ((rule, old_rule), past)) in changed.by_rule.iter_mut().zip(rules) {
+            if rule.scope != old_rule.scope {
+                continue;
+            }
+            for (rate, past) in rates.iter_mut().zip(past) {
+                *rate = past.changed(rule.messages, rule.window_ns);
+            }
+        }
+        changed
+    }
+}
+
 impl State {
     /// The first moment at which the venue's rates let one more command go.
     pub fn command_free_at(

@@ -44,11 +44,13 @@ impl State {
                 sweep_due: MonotonicNs::NEVER,
             });
         let instruments = config.instruments.len();
-        self.rates = config
-            .venues
-            .iter()
-            .map(|policy| VenueRates::new(policy, instruments))
-            .collect();
+        let rates = config.venues.iter().enumerate().map(|(at, policy)| {
+            match (self.rates.get(at), self.config.venues.get(at)) {
+                (Some(past), Some(old)) => past.changed(old, policy, instruments),
+                _ => VenueRates::new(policy, instruments),
+            }
+        });
+        self.rates = rates.collect();
         if config.order_capacity != self.config.order_capacity
             || config.execution_capacity != self.config.execution_capacity
         {

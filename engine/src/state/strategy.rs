@@ -81,10 +81,10 @@ impl StrategyState {
         }
     }
 
-    /// Another order rate; its window begins empty.
+    /// Another order rate over the same past.
     pub(crate) fn set_order_rate(&mut self, orders_per_s_max: u32) {
         if !self.order_rate.allows(orders_per_s_max) {
-            self.order_rate = MessageRate::new(orders_per_s_max, NS_PER_S);
+            self.order_rate = self.order_rate.changed(orders_per_s_max, NS_PER_S);
         }
     }
 

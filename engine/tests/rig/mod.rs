@@ -89,6 +89,22 @@ impl Rig {
         decisions
     }
 
+    /// Lets decisions that no test could wait for come true, as if a journal held them.
+    pub(crate) fn fold_in(&mut self, now: MonotonicNs, decisions: &[Decision]) {
+        let sequence = self.sequence() + 1;
+        let moment = Moment { sequence, now };
+        self.engine.fold(moment, &Input::Timer, decisions);
+        self.note_events(decisions);
+        let (kind, mut bytes) = (EntryKind::Timer, Vec::new());
+        put_entry(&Input::Timer, decisions, &mut bytes);
+        self.folded.fold(moment, &Input::Timer, decisions);
+        self.journal.push(Entry {
+            moment,
+            kind,
+            bytes,
+        });
+    }
+
     fn commit(&mut self, moment: Moment, input: &Input<'_>, decisions: &[Decision]) {
         let mut bytes = Vec::new();
         put_entry(input, decisions, &mut bytes);

@@ -114,7 +114,6 @@ fn a_cancel_all_of_one_instrument_or_strategy_leaves_the_others() {
     );
 }
 
-// covers: R07
 #[test]
 fn a_lost_strategys_orders_stay_or_are_cancelled_as_its_policy_says() {
     let mut stage = Stage::live();

@@ -3,7 +3,7 @@
 use crate::rig::config;
 use crate::stage::{Stage, alarms, order, refusal};
 use model::decision::{AlarmCode, IgnoredReason};
-use model::execution_report::VenueOrderState;
+use model::execution_report::{VenueOrderState, VenueReport};
 use model::order_event::OrderEventKind as Kind;
 use model::recon_fact::FactSource;
 use model::{Decision, OrderStatus, Quantity, RejectReason, Request, Side, TradeId};
@@ -218,4 +218,37 @@ fn a_fill_that_a_query_shows_first_is_not_booked_again_by_its_push() {
     seen.fill = None;
     stage.seen(seen, FactSource::History);
     assert_eq!(stage.order(id).status, OrderStatus::Filled);
+}
+
+#[test]
+fn a_frame_of_many_reports_keeps_to_its_bound_and_books_them_all() {
+    let mut config = config::config();
+    config.instruments[0].order_quantity_max = Quantity::from_units(2_000);
+    let mut stage = Stage::live_with(&config);
+    let id = stage.buy(2_000, 100);
+    let push = |number: i64| stage.filled(id, &number.to_string(), 10, number * 10);
+    let reports: Vec<_> = (1..=200)
+        .map(|number| VenueReport::Order(push(number)))
+        .collect();
+    let decisions = stage.reports(&reports);
+    assert!(decisions.len() >= 200);
+    assert_eq!(
+        (stage.order(id).status, stage.position()),
+        (OrderStatus::Filled, 2_000)
+    );
+}
+
+/// The worst that one report can bring: an adoption with an execution beyond the total, a jump of
+/// the count, an end.
+#[test]
+fn the_report_that_causes_most_decisions_keeps_to_the_bound_of_a_report() {
+    let mut stage = Stage::live();
+    let known = stage.resting(50, 100);
+    let mut update = stage.filled(known, "1", 70, 90);
+    update.client_order_id = Some(crate::stage::lost_id(5));
+    update.venue_order_id = crate::stage::venue_id(crate::stage::lost_id(5));
+    update.state = VenueOrderState::PartiallyFilled;
+    let decisions = stage.push(update);
+    assert!(alarms(&decisions).contains(&AlarmCode::Overfill));
+    assert!(decisions.len() > 4 && decisions.len() <= millrun_engine::DECISIONS_PER_REPORT_MAX);
 }

@@ -111,7 +111,7 @@ fn a_reject_after_the_ack_is_an_end_and_frees_the_exposure_once() {
     assert_eq!(stage.open_buys(), 0);
 }
 
-// covers: V13 PM5
+// covers: V13
 #[test]
 fn the_venue_may_end_an_order_by_itself_and_its_reason_is_kept() {
     for (state, status, kind) in [
@@ -346,4 +346,33 @@ fn each_leg_of_a_frame_counts_by_its_own_code_and_a_strangers_reply_changes_noth
     assert!(decisions.contains(&Decision::Ignored(IgnoredReason::Foreign)));
     assert!(decisions.contains(&Decision::Ignored(IgnoredReason::NoSuchCommand)));
     assert_eq!(alarms(&decisions), [AlarmCode::Quarantined]);
+}
+
+#[test]
+fn as_many_lost_orders_as_there_are_extra_places_are_adopted_and_found_by_the_venues_id() {
+    let mut config = crate::rig::config::config();
+    config.order_capacity = 4;
+    let mut stage = Stage::live_with(&config);
+    let known = stage.resting(50, 100);
+    let mut update = stage.shown(known, VenueOrderState::Live, 0);
+    let mut adopted = 0;
+    for sequence in 1..=300 {
+        let id = lost_id(sequence);
+        update.client_order_id = Some(id);
+        update.venue_order_id = venue_id(id);
+        let said = alarms(&stage.push(update));
+        adopted += usize::from(said == [AlarmCode::AdoptedOrder]);
+        assert_eq!(said.len(), 1);
+    }
+    assert_eq!(adopted, 3 + 256);
+    update.client_order_id = None;
+    update.venue_order_id = venue_id(lost_id(100));
+    update.state = VenueOrderState::Cancelled;
+    stage.push(update);
+    assert_eq!(stage.order(lost_id(100)).status, OrderStatus::Cancelled);
+    update.venue_order_id = venue_id(lost_id(100_000));
+    assert_eq!(
+        stage.push(update),
+        [Decision::Ignored(IgnoredReason::Foreign)]
+    );
 }

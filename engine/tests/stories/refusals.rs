@@ -327,7 +327,6 @@ fn a_request_without_room_or_from_nobody_is_refused_before_anything_else() {
     assert_eq!(refusal(&nobody), Some((R::BadRequest, 0, 0)));
 }
 
-// covers: PM7
 #[test]
 fn a_query_states_the_order_as_it_stands() {
     let mut stage = Stage::live();

@@ -6,7 +6,7 @@ use model::decision::AlarmCode;
 use model::execution_report::{ReplyOutcome, VenueOrderState};
 use model::input::{Control, Input};
 use model::recon_fact::FactSource;
-use model::{CommandKind, OrderStatus, RejectReason, Request, Side};
+use model::{ClientOrderId, CommandKind, Decision, OrderStatus, RejectReason, Request, Side};
 
 #[test]
 fn commands_in_flight_at_a_crash_are_unknown_and_asked_about() {
@@ -179,5 +179,61 @@ fn a_long_run_of_open_orders_in_the_slots_does_not_close_the_store_behind_it() {
         .filter(|_| refusal(&stage.ask(0, buy())).is_some())
         .count();
     assert!(refused <= 1, "2,500 slots are free");
+    stage.rig.compare_folded();
+}
+
+// covers: G08
+#[test]
+fn the_last_id_of_a_run_is_given_out_and_none_beyond_it() {
+    let mut stage = Stage::live();
+    let mut scratch = Stage::live();
+    let first = scratch.buy(10, 100);
+    let mut created: Vec<Decision> = scratch.said.iter().rev().take(2).rev().copied().collect();
+    let tag = scratch.rig.engine.state().config.instance_tag;
+    let epoch = scratch.rig.engine.state().epoch.unwrap();
+    let near = ClientOrderId::new(tag, epoch, ClientOrderId::SEQUENCE_MAX - 1).unwrap();
+    for decision in &mut created {
+        if let Decision::Order(change) = decision {
+            assert_eq!(change.client_order_id, first);
+            change.client_order_id = near;
+        }
+    }
+    stage.rig.fold_in(stage.now, &created);
+    let last = stage.buy(10, 100);
+    assert_eq!(last.sequence(), ClientOrderId::SEQUENCE_MAX);
+    let buy = Request::New(order(0, Side::Buy, 10, 100));
+    let refused = stage.ask(0, buy);
+    assert_eq!(refusal(&refused), Some((RejectReason::IdsExhausted, 0, 0)));
+    stage.restart();
+    stage.buy(10, 100);
+}
+
+#[test]
+fn a_changed_configuration_keeps_orders_and_forgets_no_message_that_was_sent() {
+    let config = config::config();
+    let mut stage = Stage::live_with(&config);
+    let id = stage.resting(10, 100);
+    for _ in 0..24 {
+        stage.push(stage.shown(id, VenueOrderState::Live, 0));
+        let next = stage.resting(10, 100);
+        stage.push(stage.shown(next, VenueOrderState::Cancelled, 0));
+    }
+    let mut changed = config.clone();
+    changed.version = 2;
+    changed.order_capacity = 128;
+    changed.strategies[0].orders_per_s_max = 40;
+    changed.instruments[0].open_orders_max = 30;
+    stage.feed(&Input::ConfigApplied(&changed));
+    assert!(stage.order(id).is_open());
+    let buy = || Request::New(order(0, Side::Buy, 10, 100));
+    let refused = (0..15).filter_map(|_| refusal(&stage.ask(0, buy())));
+    let refused: Vec<_> = refused.map(|(reason, ..)| reason).collect();
+    assert_eq!(
+        refused.len(),
+        15,
+        "25 went out: what the old limit forgot counts as sent"
+    );
+    stage.pass(1_000);
+    stage.buy(10, 100);
     stage.rig.compare_folded();
 }

@@ -222,7 +222,6 @@ fn news_that_settles_takes_an_order_from_the_operators_list_and_later_doubts_are
     assert_eq!(stage.order(id).asks_in_vain, 0);
 }
 
-// covers: OK5
 #[test]
 fn an_open_order_that_a_complete_sweep_does_not_show_is_asked_about() {
     let mut stage = Stage::live();
