@@ -157,7 +157,8 @@ pub struct VenueQueries {
 }
 
 impl VenueQueries {
-    /// Starts the worker with [`QueryLimits::default`]. Connects only when there is something to ask.
+    /// Starts the worker with [`QueryLimits::default`]. Connects only when there is something to
+    /// ask.
     ///
     /// `on_outcome` is called on the worker's thread after outcomes were put into `outcomes`.
     ///

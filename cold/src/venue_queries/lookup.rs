@@ -21,7 +21,8 @@ use super::paging::{List, read_list};
 use super::query_error::QueryError;
 use super::time_offset::TimeOffset;
 
-/// The clocks may have jumped since the order was placed; its history is read from this long before.
+/// The clocks may have jumped since the order was placed; its history is read from this long
+/// before.
 const PLACED_MARGIN_NS: u64 = 60 * NS_PER_S;
 /// How long ended orders with fills are in `orders-history` (okx.com/docs-v5, "Get order history
 /// (last 7 days)"), less an hour.

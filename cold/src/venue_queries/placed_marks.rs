@@ -11,7 +11,8 @@ use model::{ClientOrderId, UnixNs};
 
 /// Unix seconds of 2025-01-01 UTC, from which boot epochs count minutes.
 const EPOCH_BEGAN_S: u64 = 1_735_689_600;
-/// Epochs may run ahead of the clock after quick restarts, one minute each; so many are allowed for.
+/// Epochs may run ahead of the clock after quick restarts, one minute each; so many are allowed
+/// for.
 const EPOCHS_AHEAD: u64 = 1_440;
 /// Marks of one run closer than this are not kept.
 const MARK_SPACING_NS: u64 = 5 * NS_PER_S;

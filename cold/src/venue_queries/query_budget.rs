@@ -1,6 +1,7 @@
 //! How many queries of each kind the venue takes, counted by us: it sends no headers about it.
 //!
-//! okx.com/docs-v5, "Rate Limits" and the heading of each endpoint. Invariant: in any window no more
+//! okx.com/docs-v5, "Rate Limits" and the heading of each endpoint. Invariant: in any window no
+//! more
 //! than nine tenths of the venue's limit are taken; the rest is for other programs with the same
 //! account. Must not know: what is asked. Threads: none.
 

@@ -57,7 +57,8 @@ pub struct AccountFacts {
     pub may_withdraw: bool,
 }
 
-/// Reads the rules of `symbols`, in their order (okx.com/docs-v5, "Get instruments", by the account).
+/// Reads the rules of `symbols`, in their order (okx.com/docs-v5, "Get instruments", by the
+/// account).
 ///
 /// # Errors
 /// [`QueryError`] when the venue cannot be asked, does not list one of them, or states rules that

@@ -1,6 +1,7 @@
 //! All open orders and recent fills of a venue.
 //!
-//! Open orders are read first and told last: the fills that they count are then in the list of fills
+//! Open orders are read first and told last: the fills that they count are then in the list of
+//! fills
 //! that was read after them. Invariant: a sweep that failed anywhere tells no order. Must not know:
 //! order status. Threads: none.
 

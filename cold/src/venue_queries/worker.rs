@@ -82,40 +82,40 @@ impl Worker {
     fn answer_lookup(&mut self, lookup: &Lookup, ask_no: u16) {
         let mut facts = Vec::new();
         let result = look_up(&mut self.asker, &self.table, lookup, &mut facts);
+        let client_order_id = lookup.client_order_id;
         facts.push(ReconFact::LookupEnded(LookupEnded {
             asked_at_seq: lookup.asked_at_seq,
-            client_order_id: lookup.client_order_id,
+            client_order_id,
             ask_no,
             complete: result.is_ok(),
         }));
-        self.asker.sink().facts(facts);
         if let Err(error) = result
             && is_news(&error)
         {
-            let client_order_id = lookup.client_order_id;
             self.asker.sink().note(NoteKind::LookupIncomplete {
                 client_order_id,
                 error,
             });
         }
+        self.asker.sink().facts(facts);
     }
 
     fn answer_sweep(&mut self, asked: &Sweep) {
         let result = sweep(&mut self.asker, &self.table, asked);
-        self.asker.sink().facts([ReconFact::SweepEnded(SweepEnded {
-            asked_at_seq: asked.asked_at_seq,
-            venue: self.venue,
-            sweep_no: asked.sweep_no,
-            complete: result.is_ok(),
-        })]);
+        let complete = result.is_ok();
+        let sweep_no = asked.sweep_no;
         if let Err(error) = result
             && is_news(&error)
         {
-            let sweep_no = asked.sweep_no;
-            self.asker
-                .sink()
-                .note(NoteKind::SweepIncomplete { sweep_no, error });
+            let note = NoteKind::SweepIncomplete { sweep_no, error };
+            self.asker.sink().note(note);
         }
+        self.asker.sink().facts([ReconFact::SweepEnded(SweepEnded {
+            asked_at_seq: asked.asked_at_seq,
+            venue: self.venue,
+            sweep_no,
+            complete,
+        })]);
     }
 }
 
