@@ -446,6 +446,14 @@ impl Link {
     }
 }
 
+impl Drop for Link {
+    fn drop(&mut self) {
+        // A child that is being started holds a copy of the socket until it executes: closing ours
+        // would not hang up, and the next attach would find the place taken.
+        let _ = self.socket.shutdown(std::net::Shutdown::Both);
+    }
+}
+
 fn request_error(error: PushError) -> RequestError {
     match error {
         PushError::Full => RequestError::Full,

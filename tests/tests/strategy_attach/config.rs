@@ -1,5 +1,5 @@
-//! One venue, one instrument, limits that are never met, and two strategies: at its loss, the orders
-//! of "grid" stay and those of "second" are cancelled.
+//! One venue, one instrument, limits that are never met, and two strategies: at its loss, the
+//! orders of "grid" stay and those of "second" are cancelled.
 
 use model::engine_config::{
     InstrumentPolicy, OnLoss, RateRule, RateScope, StrategyPolicy, VenuePolicy,

@@ -377,5 +377,6 @@ fn the_service_goes_without_a_trace_and_leaves_what_is_live() {
     assert!(path.exists());
     drop(engine);
     assert!(!path.exists());
+    until_gone(&mut client);
     assert!(!client.is_connected());
 }
