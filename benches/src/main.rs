@@ -1,3 +1,5 @@
 //! Measurements of millrun.
 
+#![forbid(unsafe_code)]
+
 fn main() {}

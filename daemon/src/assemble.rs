@@ -1,8 +1,8 @@
 //! Making the threads of a daemon and joining them by rings; and taking them down again.
 //!
 //! Everything that the hot thread needs is made here, before it runs: rings, poll, connections, the
-//! engine with its folded state. The first entries of a run (configuration, a new run) are written here
-//! too, through the same turn.
+//! engine with its folded state. The first entries of a run (configuration, a new run) are written
+//! here too, through the same turn.
 
 use crate::clock::{Clock, utc_anchor};
 use crate::cold_thread::{ColdThread, ColdVenue, HotWaker};
@@ -20,8 +20,8 @@ use cold::attach::{AttachNotice, AttachService, AttachSettings, EngineLinks, Str
 use cold::venue_queries::{QueryOutcome, VenueQueries};
 use engine::turn::{Turn, TurnBounds};
 use engine::{ENGINE_VERSION, Engine};
+use journal::Keeper;
 use journal::lock::DirectoryLock;
-use journal::{Journal, Keeper};
 use model::attach_message::IdleMode;
 use model::engine_config::StrategyPolicy;
 use model::input::{Input, RecoveryStarted};
@@ -32,7 +32,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, channel};
 use std::thread::JoinHandle;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 use transport::backoff::BackoffRules;
 use transport::connector::{Connector, Endpoint, LinkUse};
 use transport::poll_loop::PollLoop;
@@ -69,19 +69,9 @@ pub(crate) fn assemble(
     opened: Opened,
     began: Instant,
 ) -> Result<Running> {
-    let Opened {
-        journal,
-        folded,
-        config,
-        config_is_new,
-    } = opened;
-    let Journal {
-        writer,
-        keeper,
-        boot_epoch,
-        lock,
-        ..
-    } = journal;
+    let (folded, config, config_is_new) = (opened.folded, opened.config, opened.config_is_new);
+    let journal = opened.journal;
+    let (writer, boot_epoch) = (journal.writer, journal.boot_epoch);
     let anchor = utc_anchor();
     let poll = PollLoop::new(256).context("making the hot thread's poll")?;
     let waker = HotWaker::of(&poll);
@@ -100,20 +90,11 @@ pub(crate) fn assemble(
         VenuePort::new(connections, connector, anchor),
         strategies,
         MessagePort::new(messages_in, committed, Arc::clone(&stop)),
-        TurnBounds {
-            requests: settings.hot.requests_per_turn,
-            ..TurnBounds::default()
-        },
+        turn_bounds(settings),
     );
     let mut clock = Clock::new();
-    begin_run(
-        &mut turn,
-        &mut clock,
-        &config,
-        config_is_new,
-        boot_epoch,
-        anchor,
-    )?;
+    let new_config = Some(&config).filter(|_| config_is_new);
+    begin_run(&mut turn, &mut clock, new_config, boot_epoch, anchor)?;
     let (venues, outcomes) = start_queries(settings, &config, fills_since)?;
     let cold_stop = Arc::new(AtomicBool::new(false));
     let on_live = options.on_live;
@@ -125,11 +106,7 @@ pub(crate) fn assemble(
         outcomes,
         notes,
         venues,
-        instrument_venues: config
-            .instruments
-            .iter()
-            .map(|it| it.instrument.venue)
-            .collect(),
+        instrument_venues: instrument_venues(&config),
         waker: waker.clone(),
         anchor,
         stop: Arc::clone(&cold_stop),
@@ -144,9 +121,23 @@ pub(crate) fn assemble(
         waker,
         stop,
         cancel_on_stop: options.cancel_on_stop,
-        _keeper: keeper,
-        _lock: lock,
+        _keeper: journal.keeper,
+        _lock: journal.lock,
     })
+}
+
+fn turn_bounds(settings: &Settings) -> TurnBounds {
+    let requests = settings.hot.requests_per_turn;
+    TurnBounds {
+        requests,
+        ..TurnBounds::default()
+    }
+}
+
+/// Where each instrument trades, at the place of its id.
+fn instrument_venues(config: &EngineConfig) -> Vec<VenueId> {
+    let policies = config.instruments.iter();
+    policies.map(|policy| policy.instrument.venue).collect()
 }
 
 fn hot_settings(settings: &Settings) -> HotSettings {
@@ -172,15 +163,16 @@ fn spawn<T: Send + 'static>(
         .with_context(|| format!("starting the {name} thread"))
 }
 
-/// A broken invariant on the hot thread ends the process: the journal and reconciliation bring us back.
+/// A broken invariant on the hot thread ends the process: the journal and reconciliation bring us
+/// back.
 fn guarded(hot: HotThread) -> HotEnd {
     let run = std::panic::AssertUnwindSafe(move || hot.run(|text| tracing::warn!("{text}")));
     match std::panic::catch_unwind(run) {
         Ok(end) => end,
         Err(_) => {
             tracing::error!(
-                "INVARIANT_BROKEN: the hot thread stopped at a broken invariant (the message is above); \
-                 the journal is whole: start again, and report this"
+                "INVARIANT_BROKEN: the hot thread stopped at a broken invariant, named above; the \
+                 journal is whole: start again, and report this"
             );
             std::process::abort();
         }
@@ -191,8 +183,7 @@ fn guarded(hot: HotThread) -> HotEnd {
 fn begin_run(
     turn: &mut LiveTurn,
     clock: &mut Clock,
-    config: &EngineConfig,
-    config_is_new: bool,
+    new_config: Option<&EngineConfig>,
     boot_epoch: u32,
     anchor: UtcAnchor,
 ) -> Result<()> {
@@ -201,7 +192,7 @@ fn begin_run(
     };
     let full =
         "the journal has no room for the first entries of this run: free space and start again";
-    if config_is_new
+    if let Some(config) = new_config
         && turn
             .take(clock.now(), &Input::ConfigApplied(config))
             .is_err()
@@ -262,6 +253,7 @@ fn connections(
                 attempts_per_minute: venue.reconnects_per_minute,
             },
             heartbeat_ns: venue.heartbeat_ms.saturating_mul(NS_PER_MS),
+            connect_within: Duration::from_millis(venue.connect_timeout_ms),
         };
         let seed = seed.rotate_left(8) ^ u64::from(id.0);
         connections.push(VenueConnection::new(endpoint, seed, notes));

@@ -40,7 +40,7 @@ struct Millrun {
 
 const EXAMPLES: &str = "\
 Examples:
-  millrun demo                                 trade on the simulator, kill the engine, check the ledgers
+  millrun demo                                 trade on the simulator, kill, recover, compare
   millrun check-config --config millrun.toml   every error of a configuration at once
   millrun start --config millrun.toml          run the engine
   millrun status --config millrun.toml         what the journal says, engine on or off
@@ -52,13 +52,15 @@ Exit codes: 0 done; 1 failed; 2 wrong arguments; 3 configuration or key file ref
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Trade on the simulator over TLS, kill the engine with SIGKILL on the way, compare all ledgers.
+    /// Trade on the simulator over TLS, kill the engine with SIGKILL on the way, compare all
+    /// ledgers.
     Demo(demo::DemoArgs),
     /// Run the engine until a signal stops it.
     Start(start::StartArgs),
     /// Check a configuration and its key files; print what would be in force.
     CheckConfig(check_config::CheckConfigArgs),
-    /// What the journal says: venues, positions, open and unknown orders. Works with the engine off.
+    /// What the journal says: venues, positions, open and unknown orders. Works with the engine
+    /// off.
     Status(status::StatusArgs),
     /// Place, cancel and list orders from the command line.
     Order(order::OrderArgs),

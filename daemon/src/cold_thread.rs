@@ -1,4 +1,5 @@
-//! The cold thread: follows the journal, has the venues asked, and says what an operator should know.
+//! The cold thread: follows the journal, has the venues asked, and says what an operator should
+//! know.
 //!
 //! It reads every entry of this run from the mapped journal by its own cursor; the second ring only
 //! tells that there is something. It may stall or be slow without harm: the hot thread never waits
@@ -189,44 +190,7 @@ impl ColdThread {
                     on_live();
                 }
             }
-            Decision::Alarm {
-                code,
-                client_order_id,
-            } => log_alarm(*code, *client_order_id),
-            Decision::Strategy {
-                strategy,
-                attached,
-                generation,
-                ..
-            } => {
-                tracing::info!(%strategy, attached, generation, "strategy");
-            }
-            Decision::Refused(refused) => {
-                tracing::debug!(
-                    strategy = %refused.strategy,
-                    request = %refused.request_id,
-                    reason = %refused.reason,
-                    limit = refused.limit,
-                    actual = refused.actual,
-                    "request refused"
-                );
-            }
-            Decision::RunRefused {
-                strategy,
-                count,
-                reason,
-                ..
-            } => {
-                tracing::warn!(%strategy, count, %reason, "requests refused");
-            }
-            Decision::Intake { open } => tracing::info!(open, "intake of requests"),
-            Decision::SweepEnded { .. }
-            | Decision::CancelAllAccepted { .. }
-            | Decision::TaskStarted { .. }
-            | Decision::TaskMoved { .. }
-            | Decision::TaskDone
-            | Decision::Ignored(_)
-            | Decision::Evicted { .. } => {}
+            other => log_decision(other),
         }
     }
 
@@ -321,6 +285,53 @@ impl ColdThread {
     }
 }
 
+/// What an operator should know of a decision that asks nothing of the cold side.
+fn log_decision(decision: &Decision) {
+    match decision {
+        Decision::Alarm {
+            code,
+            client_order_id,
+        } => log_alarm(*code, *client_order_id),
+        Decision::Strategy {
+            strategy,
+            attached,
+            generation,
+            ..
+        } => {
+            tracing::info!(%strategy, attached, generation, "strategy");
+        }
+        Decision::Refused(refused) => {
+            tracing::debug!(
+                strategy = %refused.strategy,
+                request = %refused.request_id,
+                reason = %refused.reason,
+                limit = refused.limit,
+                actual = refused.actual,
+                "request refused"
+            );
+        }
+        Decision::RunRefused {
+            strategy,
+            count,
+            reason,
+            ..
+        } => {
+            tracing::warn!(%strategy, count, %reason, "requests refused");
+        }
+        Decision::Intake { open } => tracing::info!(open, "intake of requests"),
+        Decision::Order(_)
+        | Decision::Venue { .. }
+        | Decision::SweepStarted { .. }
+        | Decision::SweepEnded { .. }
+        | Decision::CancelAllAccepted { .. }
+        | Decision::TaskStarted { .. }
+        | Decision::TaskMoved { .. }
+        | Decision::TaskDone
+        | Decision::Ignored(_)
+        | Decision::Evicted { .. } => {}
+    }
+}
+
 fn log_connection(venue: &str, note: ConnectionNote) {
     match note {
         ConnectionNote::Up => tracing::info!(venue, "connection up"),
@@ -356,7 +367,8 @@ fn log_input(input: &Input<'_>) {
             tracing::warn!(%strategy, %reason, "strategy lost");
         }
         Input::LinkChanged(change) => {
-            tracing::info!(link = %change.link, state = %change.state, reason = %change.reason, "link");
+            let (state, reason) = (change.state, change.reason);
+            tracing::info!(link = %change.link, %state, %reason, "link");
         }
         _ => {}
     }

@@ -1,7 +1,8 @@
 //! The configuration: one TOML file and the environment, checked whole, then plain values.
 //!
 //! Owns the shape of what the rest of the daemon reads. Invariants: a `Settings` exists only when
-//! nothing is wrong with its file; no secret is in it; a limit that nobody gave refuses the start and
+//! nothing is wrong with its file; no secret is in it; a limit that nobody gave refuses the start
+//! and
 //! zero means "none allowed". Must not know: sockets, journals, the engine's state. Threads: none.
 
 mod document;

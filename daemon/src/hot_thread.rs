@@ -1,6 +1,7 @@
 //! The hot thread: pinned, it owns order state and links, and runs turn after turn.
 //!
-//! One clock reading a turn. Between turns it looks at the poll, without waiting while there is work.
+//! One clock reading a turn. Between turns it looks at the poll, without waiting while there is
+//! work.
 //! Idle, it spins, yields or parks, as configured; parked, a strategy's request wakes it through an
 //! eventfd, a socket through its readiness, the cold side through the waker, a deadline by itself.
 
@@ -50,8 +51,10 @@ pub enum HotEnd {
         /// Orders that are still open at a venue.
         open_orders: u32,
     },
-    /// The journal takes no more entries.
-    JournalClosed,
+    /// The journal has no room for the next entry.
+    JournalFull,
+    /// A sync of the journal failed, which is final.
+    JournalSyncFailed,
 }
 
 /// Longest sleep: nothing depends on it, but a bug that loses a wake-up then costs only this.
@@ -101,11 +104,14 @@ impl HotThread {
             let now = self.clock.now();
             self.turn.venues.service(now, &self.poll);
             self.turn.strategies.take_handovers(&self.poll);
+            self.turn
+                .venues
+                .set_anchor(self.turn.engine().state().anchor);
             let Ok(report) = self.turn.run(now) else {
-                return HotEnd::JournalClosed;
+                return self.closed();
             };
             if self.turn.journal.end_turn(now).is_err() {
-                return HotEnd::JournalClosed;
+                return self.closed();
             }
             self.turn.strategies.service(&self.poll);
             if let Some(end) = self.stopping(now) {
@@ -120,6 +126,13 @@ impl HotThread {
                 self.look(Some(Duration::ZERO));
                 since_look = 0;
             }
+        }
+    }
+
+    fn closed(&self) -> HotEnd {
+        match self.turn.journal.closed() {
+            Some(_) => HotEnd::JournalFull,
+            None => HotEnd::JournalSyncFailed,
         }
     }
 

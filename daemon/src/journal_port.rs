@@ -15,7 +15,7 @@ const INPUT_BYTES_MAX: usize = 512;
 /// What an open order may still need: one cancel and eight entries without raw bytes.
 const RESERVE_PER_ORDER_BYTES: u64 = 9 * 768;
 /// What the engine itself may still need.
-const RESERVE_BYTES: u64 = 1024 * 1024;
+const RESERVE_BYTES: u64 = 128 * 1024;
 
 /// An entry waits no longer than this before its page is given to the keeper to sync.
 const SYNC_WINDOW_NS: u64 = NS_PER_MS;
@@ -129,7 +129,6 @@ impl IntentJournal for JournalPort {
         let reserve = RESERVE_PER_ORDER_BYTES
             .saturating_mul(u64::from(open_orders).saturating_add(1))
             .saturating_add(RESERVE_BYTES);
-        // A journal with small segments keeps half of what it can ever hold at once.
         if self.writer.remaining_bytes() >= reserve {
             JournalRoom::Ample
         } else {

@@ -1,7 +1,9 @@
 //! The simulator's witness: reads the engine's journal and looks for the intent of every command.
 //!
-//! Runs in the venue's process and maps the journal read-only. A command that arrives before its intent
-//! is in the journal, or with other terms than its intent, is a miss: the write-ahead promise was broken.
+//! Runs in the venue's process and maps the journal read-only. A command that arrives before its
+//! intent
+//! is in the journal, or with other terms than its intent, is a miss: the write-ahead promise was
+//! broken.
 
 use journal::Follower;
 use model::decimal_text::parse_units;

@@ -1,7 +1,7 @@
 //! The engine's ledger, read from its journal alone, and its comparison with another's.
 //!
-//! Every order with its end, every execution with price, quantity and fee. Comparing is by order and by
-//! trade id: an execution that one side lacks, or that we booked twice, is counted as lost.
+//! Every order with its end, every execution with price, quantity and fee. Comparing is by order
+//! and by trade id: an execution that one side lacks, or that we booked twice, is counted as lost.
 
 use crate::recovery::entry_kind;
 use anyhow::{Context, Result};

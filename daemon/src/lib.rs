@@ -10,6 +10,7 @@ pub mod pinning;
 pub mod hot_thread;
 pub mod journal_port;
 pub mod message_port;
+mod open_link;
 pub mod strategy_port;
 pub mod venue_connection;
 mod venue_outbox;

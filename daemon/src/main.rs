@@ -1,5 +1,7 @@
 //! The binary `millrun`: hands its arguments to the command line and ends with its exit code.
 
+#![forbid(unsafe_code)]
+
 use std::process::ExitCode;
 
 fn main() -> ExitCode {

@@ -13,6 +13,10 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 /// What the cold side tells the hot thread.
 #[derive(Debug, Clone, Copy)]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "a box would be freed on the hot thread"
+)]
 pub enum Message {
     /// A fact from a query of the venue.
     Fact(ReconFact),

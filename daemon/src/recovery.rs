@@ -1,7 +1,7 @@
 //! What the journal says: the engine's state, folded entry by entry from the first one.
 //!
-//! Reads only. Used by the daemon at its start and by every command that shows state, whether a daemon
-//! runs or not, so both always say the same.
+//! Reads only. Used by the daemon at its start and by every command that shows state, whether a
+//! daemon runs or not, so both always say the same.
 
 use anyhow::{Context, Result, bail};
 use engine::{Engine, Moment};

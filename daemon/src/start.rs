@@ -1,7 +1,8 @@
-//! The order in which a daemon comes up: everything that can refuse a start, before any thread runs.
+//! The order in which a daemon comes up: everything that can refuse a start, before any thread
+//! runs.
 //!
-//! Keys, directory and lock, recovery, epoch, fold, venue rules, configuration. Then `assemble` makes
-//! the threads; and only when a venue's orders are compared with ours does its ring open.
+//! Keys, directory and lock, recovery, epoch, fold, venue rules, configuration. Then `assemble`
+//! makes the threads; and only when a venue's orders are compared with ours does its ring open.
 
 use crate::assemble::{Running, assemble};
 use crate::clock::utc_anchor;
@@ -60,9 +61,9 @@ pub fn start(settings: &Settings, options: RunOptions) -> Result<Running> {
 fn open(settings: &Settings) -> Result<Opened> {
     if settings.journal.mode == JournalMode::Strict {
         bail!(
-            "journal.mode = \"strict\" is not built in this version: an order would have to wait for \
-             its sync before it is sent. Use \"group\" (survives power loss but for about 1 ms) or \
-             \"process\" (survives the death of the process)"
+            "journal.mode = \"strict\" is not built in this version: an order would have to wait \
+             for its sync before it is sent. Use \"group\" (survives power loss but for about \
+             1 ms) or \"process\" (survives the death of the process)"
         );
     }
     for venue in &settings.venues {

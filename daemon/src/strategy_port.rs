@@ -1,4 +1,5 @@
-//! The engine's strategies port: shared-memory rings of attached processes. Nothing in them is trusted.
+//! The engine's strategies port: shared-memory rings of attached processes. Nothing in them is
+//! trusted.
 //!
 //! A ring that holds what a correct writer never writes is detached with `RING_CORRUPT`; a strategy
 //! that does not read its events is detached at the first event that finds no room; a process that
@@ -84,7 +85,8 @@ impl StrategyPort {
                 // Not in the loop means that it never got there: nothing to undo.
                 let _ = poll.remove_descriptor(attachment.handover.hang_up.as_fd());
                 let _ = poll.remove_descriptor(attachment.handover.wake.as_fd());
-                // A full way back drops it here: an unmapping on the hot thread, better than a leak.
+                // A full way back drops it here: an unmapping on the hot thread, better than a
+                // leak.
                 let _ = self.detached.push(Detached(attachment.handover));
                 ring(&self.bell);
             }

@@ -4,27 +4,25 @@
 //! intents of which no byte entered TLS go back to the engine as `NotSent`, the others are unknown
 //! and the venue is asked. Frames are masked before anything reads them, and journaled as masked.
 
+use crate::open_link::{Next, OpenLink, next_frame, transmit};
 use crate::venue_outbox::Outbox;
 use model::input::{LinkChanged, LinkReason, LinkState, NotSentReason};
 use model::journal_record::{FRAME_BYTES_MAX, SentStamp};
 use model::time::{NS_PER_MS, NS_PER_S};
-use model::{
-    LinkId, MonotonicNs, OrderIntent, RejectReason, UnixNs, UtcAnchor, VenueId, VenueReport,
-};
-use protocol::frame::{FrameKind, FrameReader};
-use protocol::session::{CloseReason, FrameVerdict, SessionEvent, SessionState};
+use model::{LinkId, MonotonicNs, OrderIntent, RejectReason, UtcAnchor, VenueId, VenueReport};
+use protocol::frame::FrameReader;
+use protocol::session::{CloseReason, SessionState};
 use protocol::venue::okx::credentials::Credentials;
 use protocol::venue::okx::decode::{MAX_REPORTS, OkxDecoder};
 use protocol::venue::okx::instrument_table::InstrumentTable;
 use protocol::venue::okx::session::{OkxSession, SessionTimes};
 use std::sync::Arc;
+use std::time::Duration;
 use transport::backoff::{Backoff, BackoffRules};
 use transport::connector::{ConnectDeadlines, ConnectFailed, ConnectOrder, Connector, Endpoint};
-use transport::link::{FlushState, Link, ReadOutcome};
+use transport::link::{FlushState, Link};
 use transport::poll_loop::{PollLoop, ReadGate, Readiness, SourceId};
 
-/// A connection that announced its end carries what is under way for this long.
-const UPGRADE_PAUSE_NS: u64 = 2 * NS_PER_S;
 /// A venue that refused the login is not tried again sooner: no retry storm on a bad key.
 const REFUSED_LOGIN_PAUSE_NS: u64 = 30 * NS_PER_S;
 /// Reads of one connection per service before the other connections have their turn.
@@ -46,10 +44,16 @@ pub struct VenueEndpoint {
     pub backoff: BackoffRules,
     /// Without a message for this long the link is probed.
     pub heartbeat_ns: u64,
+    /// A link that is not ready after this long is given up.
+    pub connect_within: Duration,
 }
 
 /// Something for the log, told by the hot thread without making text.
 #[derive(Debug, Clone, Copy)]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "a box would be made and freed on the hot thread"
+)]
 pub enum ConnectionNote {
     /// An attempt failed.
     ConnectFailed(ConnectFailed),
@@ -70,16 +74,7 @@ enum Phase {
     /// An order is with the connector.
     Connecting { attempt: u32 },
     /// Bytes flow.
-    Open(Box<Open>),
-}
-
-struct Open {
-    link: Link,
-    session: OkxSession,
-    gate: ReadGate,
-    is_up: bool,
-    upgrade_at: Option<MonotonicNs>,
-    ended: Option<LinkReason>,
+    Open(Box<OpenLink>),
 }
 
 /// What the connection has for the engine; the frame's bytes and reports stay in the connection.
@@ -107,6 +102,7 @@ pub struct VenueConnection {
     reports: Vec<VenueReport>,
     notes: rings::in_process::Producer<(VenueId, ConnectionNote)>,
     times: SessionTimes,
+    deadlines: ConnectDeadlines,
     refused_login: bool,
     stopping: bool,
 }
@@ -134,6 +130,10 @@ impl VenueConnection {
             raw: Vec::with_capacity(FRAME_BYTES_MAX),
             reports: Vec::with_capacity(MAX_REPORTS),
             notes,
+            deadlines: ConnectDeadlines {
+                total: endpoint.connect_within,
+                ..ConnectDeadlines::default()
+            },
             times: SessionTimes {
                 quiet_ns: endpoint.heartbeat_ns,
                 answer_ns: endpoint.heartbeat_ns,
@@ -208,6 +208,8 @@ impl VenueConnection {
         if open.ended.is_some() {
             return;
         }
+        // Only this connection's own stamps: another one may still wait for its socket.
+        let own_from = stamps.len();
         if !self.outbox.is_empty() && open.link.write_plaintext(self.outbox.bytes()).is_ok() {
             self.outbox.take_stamps(stamps);
         } else if open.link.backlog_bytes() == 0 {
@@ -215,12 +217,9 @@ impl VenueConnection {
         }
         match open.link.flush() {
             FlushState::Drained => {
-                stamps
-                    .iter_mut()
-                    .filter(|stamp| stamp.written_at.0 == 0)
-                    .for_each(|stamp| {
-                        stamp.written_at = written_at;
-                    });
+                for stamp in stamps.iter_mut().skip(own_from) {
+                    stamp.written_at = written_at;
+                }
             }
             FlushState::Pending(_) => {}
             FlushState::Ended(_) => open.ended = open.ended.or(Some(LinkReason::IoError)),
@@ -263,7 +262,7 @@ impl VenueConnection {
                     link_id: u32::from(self.venue.0),
                     attempt: self.attempt,
                     endpoint: Arc::clone(&self.endpoint),
-                    deadlines: ConnectDeadlines::default(),
+                    deadlines: self.deadlines,
                 };
                 self.phase = match connector.order(order) {
                     Ok(()) => Phase::Connecting {
@@ -302,7 +301,7 @@ impl VenueConnection {
         self.link_id = LinkId(self.link_id.0.wrapping_add(1));
         self.reader.reset();
         self.outbox.clear();
-        self.phase = Phase::Open(Box::new(Open {
+        self.phase = Phase::Open(Box::new(OpenLink {
             link,
             session: OkxSession::new(self.credentials.clone(), self.times, now),
             gate: ReadGate::default(),
@@ -425,100 +424,5 @@ impl VenueConnection {
             connector.retire(open.link);
         }
         self.wait_for_next(now);
-    }
-}
-
-enum Next {
-    Frame,
-    Up,
-    More,
-    Nothing,
-}
-
-fn next_frame(
-    open: &mut Open,
-    reader: &mut FrameReader,
-    raw: &mut Vec<u8>,
-    reports: &mut Vec<VenueReport>,
-    now: MonotonicNs,
-    decoder: &mut OkxDecoder,
-    table: &InstrumentTable,
-) -> Next {
-    match reader.next() {
-        Err(_) => open.ended = Some(LinkReason::ProtocolError),
-        Ok(Some(frame)) => {
-            let masked = open.session.mask(frame.kind, frame.payload);
-            raw.clear();
-            raw.extend_from_slice(masked.bytes());
-            let verdict = open
-                .session
-                .handle_frame(now, masked, decoder, table, reports);
-            return judged(open, verdict, !reports.is_empty(), now);
-        }
-        Ok(None) if open.gate.is_open() => {
-            let outcome = open.link.read_plaintext(reader.feed_space());
-            open.gate.note_read(outcome);
-            match outcome {
-                ReadOutcome::Bytes(count) => reader.advance(count),
-                ReadOutcome::WouldBlock => return Next::Nothing,
-                ReadOutcome::Ended(_) => open.ended = Some(LinkReason::PeerClosed),
-            }
-        }
-        Ok(None) => return Next::Nothing,
-    }
-    Next::More
-}
-
-fn judged(open: &mut Open, verdict: FrameVerdict, has_reports: bool, now: MonotonicNs) -> Next {
-    match verdict {
-        FrameVerdict::ForEngine => Next::Frame,
-        FrameVerdict::Consumed(SessionEvent::Ready) => {
-            open.is_up = true;
-            Next::Up
-        }
-        FrameVerdict::Consumed(SessionEvent::ServiceUpgrade) => {
-            open.upgrade_at = Some(now.after_ns(UPGRADE_PAUSE_NS));
-            Next::More
-        }
-        FrameVerdict::Consumed(
-            SessionEvent::Nothing
-            | SessionEvent::LoggedIn
-            | SessionEvent::Data
-            | SessionEvent::VenueError { .. },
-        ) => Next::More,
-        FrameVerdict::Close(reason) => {
-            open.ended = Some(reason.link_reason());
-            if has_reports { Next::Frame } else { Next::More }
-        }
-    }
-}
-
-/// Login, subscriptions, pings and goodbyes go out ahead of commands of the same turn.
-fn transmit(open: &mut Open, outbox: &mut Outbox, now: MonotonicNs, utc: UnixNs) {
-    let mut payload = [0u8; 2048];
-    let mut wrote = false;
-    while let Some(transmit) = open.session.poll_transmit(now, utc, &mut payload) {
-        let bytes = &payload[..transmit.length_bytes];
-        if outbox
-            .write_session_frame(&mut open.link, transmit.kind, bytes)
-            .is_err()
-        {
-            open.ended = open.ended.or(Some(LinkReason::Backlog));
-            return;
-        }
-        wrote = true;
-        if transmit.kind == FrameKind::Close {
-            open.link.close_sending();
-        }
-    }
-    if (wrote || open.link.backlog_bytes() > 0)
-        && let FlushState::Ended(_) = open.link.flush()
-    {
-        let reason = if matches!(open.session.state(), SessionState::Closing { .. }) {
-            LinkReason::Stopping
-        } else {
-            LinkReason::IoError
-        };
-        open.ended = open.ended.or(Some(reason));
     }
 }

@@ -1,4 +1,5 @@
-//! What a start needs from a venue: its key, its instruments' rules, its table. One place per venue kind.
+//! What a start needs from a venue: its key, its instruments' rules, its table. One place per
+//! venue kind.
 
 use crate::config::{Settings, TradeMode, VenueInstrument, VenueSettings};
 use crate::secrets;
@@ -11,8 +12,8 @@ use protocol::venue::okx::credentials::Credentials;
 use protocol::venue::okx::instrument_table::{self as okx, InstrumentTable, OkxSettings};
 use std::time::Duration;
 
-/// Our number of a venue: its place in the configuration in force, which is not the file's order once
-/// a journal has fixed it.
+/// Our number of a venue: its place in the configuration in force, which is not the file's order
+/// once a journal has fixed it.
 ///
 /// # Errors
 /// A venue that the configuration in force does not have.
@@ -98,7 +99,8 @@ pub fn query_settings(
     })
 }
 
-/// Every configured instrument's rules: from its venue, or, when that is down, as the journal has them.
+/// Every configured instrument's rules: from its venue, or, when that is down, as the journal has
+/// them.
 ///
 /// # Errors
 /// A venue that is down while the journal does not know all its instruments.

@@ -1,8 +1,8 @@
 //! What a turn needs from the world, as traits. The daemon implements them over real things, the
 //! simulation over virtual ones; a turn is compiled for each, without a virtual call.
 //!
-//! The write-ahead rule is a type: [`Venues::send`] takes a [`Sendable`], only [`SendGate::pass`] makes
-//! one, and it takes the [`CommittedEntry`] that only an append to the journal gives.
+//! The write-ahead rule is a type: [`Venues::send`] takes a [`Sendable`], only [`SendGate::pass`]
+//! makes one, and it takes the [`CommittedEntry`] that only an append to the journal gives.
 
 use model::input::{Input, NotSentReason};
 use model::journal_record::SentStamp;
@@ -32,8 +32,8 @@ impl Sendable {
 
 /// When a committed entry's intents may be sent.
 ///
-/// This version has one rule, mode `process`: at once. The journal survives the process's death; what
-/// power loss takes with it is the mode's stated price.
+/// This version has one rule, mode `process`: at once. The journal survives the process's death;
+/// what power loss takes with it is the mode's stated price.
 #[derive(Debug, Default)]
 pub struct SendGate {
     passed: u64,

@@ -1,7 +1,9 @@
 //! One turn of the hot thread: the order of things lives here.
 //!
-//! Venue frames, then connection and strategy changes and messages, then timers, then requests, then
-//! one write per connection. Each input goes handle → commit → gate → publish and send. Every loop is
+//! Venue frames, then connection and strategy changes and messages, then timers, then requests,
+//! then
+//! one write per connection. Each input goes handle → commit → gate → publish and send. Every loop
+//! is
 //! bounded, so a flood on one side never starves the other. A request is taken only when there is
 //! room for its answer, and judged for room before the engine sees it.
 

@@ -49,7 +49,8 @@ fn main() -> Result<(), JournalError> {
     }
     let appends = u128::from(BATCH) * u128::from(BATCHES);
     println!(
-        "entry_bytes={ENTRY_BYTES} appends={appends} mean_ns={:.1} best_batch_ns={:.1} waits={waits}",
+        "entry_bytes={ENTRY_BYTES} appends={appends} mean_ns={:.1} best_batch_ns={:.1} \
+         waits={waits}",
         total_ns as f64 / appends as f64,
         batch_ns_min as f64 / f64::from(BATCH),
     );

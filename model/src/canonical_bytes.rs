@@ -1,8 +1,8 @@
 //! Values <-> canonical bytes: little-endian, no padding, one form per value.
 //!
 //! Owns the two traits and the two macros by which every journaled type gets its bytes. Invariant:
-//! `take(put(v)) == v`, and bytes that no `put` could have made are refused, so a damaged or foreign
-//! record never becomes a value. Nothing here allocates but the `Vec` implementations.
+//! `take(put(v)) == v`, and bytes that no `put` could have made are refused, so a damaged or
+//! foreign record never becomes a value. Nothing here allocates but the `Vec` implementations.
 
 /// Where canonical bytes go: a `Vec` in tests and on the cold side, the mapped journal when live.
 pub trait ByteSink {

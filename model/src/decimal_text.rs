@@ -1,6 +1,7 @@
 //! Decimal text <-> integer counts of 10^-scale units: exact or refused, never rounded.
 //!
-//! Accepted: `-`? digits (`.` digits)? (`e`|`E` sign? digits)?, as JSON numbers are written, with any
+//! Accepted: `-`? digits (`.` digits)? (`e`|`E` sign? digits)?, as JSON numbers are written, with
+//! any
 //! number of zeros in front of and behind the value. Refused: everything else, every value that is
 //! finer than the scale, and every value that does not fit. `-0` is zero. No allocation.
 
@@ -51,7 +52,8 @@ impl std::error::Error for DecimalError {}
 /// Reads `text` as a count of 10^-`scale` units.
 ///
 /// # Errors
-/// [`DecimalError`], when the text is not a decimal number, or not one that this scale holds exactly.
+/// [`DecimalError`], when the text is not a decimal number, or not one that this scale holds
+/// exactly.
 pub fn parse_units(text: &[u8], scale: u8) -> Result<i64, DecimalError> {
     if scale > SCALE_MAX {
         return Err(DecimalError::BadScale { scale });

@@ -199,7 +199,8 @@ impl CanonicalBytes for ClientOrderId {
     }
 }
 
-/// Up to `N` (at most 255) bytes of printable ASCII, inline. What venues use for ids, codes and words.
+/// Up to `N` (at most 255) bytes of printable ASCII, inline. What venues use for ids, codes and
+/// words.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Text<const N: usize> {
     length: u8,

@@ -1,4 +1,5 @@
-//! What may be traded, and by which rules. Scales are fixed for the journal's life; rules may change.
+//! What may be traded, and by which rules. Scales are fixed for the journal's life; rules may
+//! change.
 
 use crate::identifiers::{AccountId, InstrumentId, Symbol, VenueId};
 use crate::price::{Notional, Price};

@@ -218,7 +218,8 @@ fn take_input<'a>(
 }
 
 canonical_struct! {
-    /// When one intent was encoded and given to its socket. Journaled after the write, off its path.
+    /// When one intent was encoded and given to its socket. Journaled after the write, off its
+    /// path.
     #[derive(Debug, Clone, Copy, PartialEq, Eq)]
     pub struct SentStamp {
         /// The intent.

@@ -57,7 +57,8 @@ canonical_enum! {
         OrderState = 19 as "OrderState",
         /// A cancel-all was taken; the cancels follow.
         CancelAllAccepted = 20 as "CancelAllAccepted",
-        /// A run of requests was refused for one reason: from `request_id`, `order_quantity` of them.
+        /// A run of requests was refused for one reason: from `request_id`, `order_quantity` of
+        /// them.
         RequestsRefused = 21 as "RequestsRefused",
     }
 }

@@ -118,7 +118,8 @@ canonical_struct! {
         pub order_quantity: Quantity,
         /// At which price; zero for a market order.
         pub limit_price: Price,
-        /// The order is worthless this long after the request was written, nanoseconds; 0 = no limit.
+        /// The order is worthless this long after the request was written, nanoseconds; 0 = no
+        /// limit.
         pub valid_for_ns: u64,
     }
 }

@@ -1,4 +1,5 @@
-//! Prices, and amounts of money: checked integers. A price never meets a quantity but in a notional.
+//! Prices, and amounts of money: checked integers. A price never meets a quantity but in a
+//! notional.
 
 use crate::canonical_bytes::{ByteSink, ByteSource, BytesError, CanonicalBytes};
 use crate::decimal_text::DecimalText;
@@ -8,7 +9,8 @@ use fixed::types::extra::U0;
 
 /// A price: a count of 10^-`price_scale` units of the instrument's quote currency.
 ///
-/// The `fixed` type with no fraction bits: binary fractions cannot hold 0.1, so none are allowed here.
+/// The `fixed` type with no fraction bits: binary fractions cannot hold 0.1, so none are allowed
+/// here.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default, Hash)]
 pub struct Price(FixedI64<U0>);
 

@@ -5,7 +5,8 @@ use crate::decimal_text::DecimalText;
 use fixed::FixedI64;
 use fixed::types::extra::U0;
 
-/// A quantity: a count of 10^-`quantity_scale` units (contracts, coins or shares) of one instrument.
+/// A quantity: a count of 10^-`quantity_scale` units (contracts, coins or shares) of one
+/// instrument.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default, Hash)]
 pub struct Quantity(FixedI64<U0>);
 

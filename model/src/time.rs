@@ -6,7 +6,8 @@ use crate::canonical_struct;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default, Hash)]
 pub struct MonotonicNs(pub u64);
 
-/// Nanoseconds since 1970-01-01 UTC. To show, to sign, and to pass to venues; never to order events.
+/// Nanoseconds since 1970-01-01 UTC. To show, to sign, and to pass to venues; never to order
+/// events.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default, Hash)]
 pub struct UnixNs(pub u64);
 

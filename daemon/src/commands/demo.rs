@@ -1,9 +1,13 @@
 //! `millrun demo`: everything at once, on a fresh machine with nothing but this binary.
 //!
-//! The OKX simulator over TLS in this process, the engine and a grid strategy each in a process of its
-//! own; the engine is killed with SIGKILL on the way and started again. At the end three ledgers must
-//! agree (the simulator's, the journal's, the strategy's), no order may have been accepted twice, no fill
-//! may be missing or doubled, and every command must have been in the journal before it was on the wire.
+//! The OKX simulator over TLS in this process, the engine and a grid strategy each in a process of
+//! its
+//! own; the engine is killed with SIGKILL on the way and started again. At the end three ledgers
+//! must
+//! agree (the simulator's, the journal's, the strategy's), no order may have been accepted twice,
+//! no fill
+//! may be missing or doubled, and every command must have been in the journal before it was on the
+//! wire.
 
 mod rehearsal;
 mod site;

@@ -1,6 +1,7 @@
 //! `millrun order`: place, cancel and list orders from the command line.
 //!
-//! Placing and cancelling go through the same rings as any strategy's requests: this process attaches as
+//! Placing and cancelling go through the same rings as any strategy's requests: this process
+//! attaches as
 //! the strategy that `--as` names. Listing and showing read the journal and need no engine.
 
 mod journal_view;
@@ -174,7 +175,7 @@ fn attach(arguments: &OrderArgs, settings: &Settings) -> Result<Client> {
         .any(|strategy| strategy.name == arguments.strategy)
     {
         bail!(
-            "the configuration has no strategy {:?}: add [[strategy]] name = {:?}, or name one with --as",
+            "the configuration has no strategy {:?}: add [[strategy]] name = {:?}, or choose --as",
             arguments.strategy,
             arguments.strategy
         );
@@ -225,8 +226,8 @@ fn follow_with(
         let left = deadline.saturating_duration_since(Instant::now());
         if left.is_zero() {
             bail!(
-                "no final answer within {} ms: the order stands as the last line says; see `millrun \
-                 order show`",
+                "no final answer within {} ms: the order stands as the last line says; see \
+                 `millrun order show`",
                 arguments.wait_ms
             );
         }

@@ -60,10 +60,18 @@ pub fn run(arguments: &StartArgs) -> Result<Exit> {
             tracing::info!(open_orders, "stopped");
             Ok(Exit::Ok)
         }
-        HotEnd::JournalClosed => {
+        HotEnd::JournalFull => {
             tracing::error!(
-                "JOURNAL_FULL: the journal takes no more entries, so nothing more is sent; free \
-                 space on its disk and start again: the venue is asked about everything since"
+                "JOURNAL_FULL: the journal takes no more entries, so nothing more is sent; open \
+                 orders stay at the venue. Free space on its disk and start again: the venue is \
+                 asked about everything since"
+            );
+            Ok(Exit::Journal)
+        }
+        HotEnd::JournalSyncFailed => {
+            tracing::error!(
+                "a sync of the journal failed: what is on the disk is not known, so nothing more \
+                 is sent; open orders stay at the venue. Check the disk (dmesg), then start again"
             );
             Ok(Exit::Journal)
         }

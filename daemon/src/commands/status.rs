@@ -1,7 +1,7 @@
 //! `millrun status`: what the journal says, engine on or off.
 //!
-//! Folds the journal read-only, so it shows exactly what a recovery would begin with and needs nobody's
-//! cooperation. It owns no state of its own and cannot disagree with the journal.
+//! Folds the journal read-only, so it shows exactly what a recovery would begin with and needs
+//! nobody's cooperation. It owns no state of its own and cannot disagree with the journal.
 
 use crate::cli::{ConfigFile, Exit};
 use crate::config::{self, Settings};
@@ -79,7 +79,14 @@ fn status_of(settings: &Settings, directory: &Path, folded: &Folded) -> Result<V
 
 fn venues(engine: &Engine, config: &EngineConfig) -> Value {
     let venues = config.venues.iter().zip(&engine.state().venues);
-    venues.map(|(policy, status)| json!({"venue": policy.name.as_str(), "state": status.state.name(), "sweeps": status.sweep_no})).collect()
+    let shown = venues.map(|(policy, status)| {
+        json!({
+            "venue": policy.name.as_str(),
+            "state": status.state.name(),
+            "sweeps": status.sweep_no,
+        })
+    });
+    shown.collect()
 }
 
 fn strategies(engine: &Engine, config: &EngineConfig) -> Value {

@@ -123,7 +123,8 @@ proptest! {
         let shifted = exact.checked_mul(Decimal::from(10i128.pow(u32::from(scale))));
         let expected = shifted
             .filter(|value| value.fract().is_zero())
-            .and_then(|value| i64::try_from(value.trunc().mantissa() / 10i128.pow(value.trunc().scale())).ok());
+            .map(|value| value.trunc())
+            .and_then(|whole| i64::try_from(whole.mantissa() / 10i128.pow(whole.scale())).ok());
         let ours = parse_units(text.as_bytes(), scale);
         match expected {
             Some(units) => prop_assert_eq!(ours, Ok(units)),

@@ -72,7 +72,7 @@ const SIMULATOR_PACKAGE: &str = "millrun-venue-simulator";
 /// Drives the client libraries.
 const OKX_CLIENTS_SCRIPT: &str = "tests/okx_clients/run.py";
 /// The subcommand's source: without it the binary has no demo.
-const DEMO_SOURCE_PREFIX: &str = "daemon/src/demo";
+const DEMO_SOURCE_PREFIX: &str = "daemon/src/commands/demo";
 
 /// Runs one suite.
 pub(crate) fn run(repository: &Repository, suite: &Suite) -> Verdict {

@@ -166,8 +166,8 @@ impl<'a> Rehearsal<'a> {
         )
     }
 
-    /// The order count at which the engine is killed for the `kill`-th time: spread over the run, each
-    /// moved a little by the seed.
+    /// The order count at which the engine is killed for the `kill`-th time: spread over the run,
+    /// each moved a little by the seed.
     fn kill_at(&self, kill: u32) -> u64 {
         let step = self.arguments.orders / u64::from(self.arguments.kills + 1);
         let jitter = self

@@ -1,7 +1,6 @@
 //! Where a demo lives: its directory, its configuration and its key file.
 
 use anyhow::{Context, Result};
-use std::fmt::Write as _;
 use std::fs::{self, DirBuilder, OpenOptions};
 use std::io::Write as _;
 use std::net::SocketAddr;
@@ -11,6 +10,9 @@ use venue_simulator::{AccountConfig, Instrument, default_instruments};
 
 /// Swaps that the demo trades: enough for its rate, as the venue counts orders per instrument.
 const INSTRUMENTS: usize = 8;
+
+/// The demo's configuration, with places for what is known only when it runs.
+const CONFIG_TEMPLATE: &str = include_str!("millrun.toml.template");
 
 /// The demo's directory and what is in it.
 pub(super) struct Site {
@@ -87,76 +89,15 @@ impl Site {
     }
 
     fn config_text(&self, venue: SocketAddr) -> String {
-        let directory = self.directory.display();
         let uid = rustix::process::geteuid().as_raw();
-        let port = venue.port();
-        let mut text = format!(
-            r#"# Written by `millrun demo`.
-[engine]
-instance_tag = 7
-order_capacity = 65536
-execution_capacity = 262144
-answer_window = 65536
-terminal_keep_s = 600
-max_request_age_ms = 5000
-[data]
-directory = "{directory}/data"
-[journal]
-mode = "process"
-segment_mib = 16
-allow_tmpfs = true
-[hot]
-idle = "park"
-lock_memory = false
-requests_per_turn = 16
-[attach]
-socket = "{directory}/data/attach.sock"
-request_capacity = 1024
-event_capacity = 16384
-[venue.okx]
-kind = "okx"
-environment = "simulator"
-rest_url = "https://localhost:{port}"
-ws_url = "wss://localhost:{port}/ws/v5/private"
-ca_file = "{directory}/simulator-ca.pem"
-credentials_file = "{directory}/okx.credentials"
-command_window_ms = 2000
-settle_ms = 1000
-command_timeout_ms = 1500
-sweep_interval_s = 5
-ask_interval_ms = 500
-ask_attempts = 20
-recon = true
-recon_lookback_s = 60
-heartbeat_ms = 10000
-connect_timeout_ms = 5000
-reconnect_base_ms = 50
-reconnect_cap_ms = 1000
-reconnects_per_minute = 60
-[risk]
-max_order_qty = "1000000"
-max_order_notional = "100000000"
-max_open_orders = 500
-max_long = "100000000"
-max_short = "100000000"
-max_orders_per_s = 1000
-[[strategy]]
-name = "grid"
-uid = {uid}
-max_open_orders = 2000
-max_orders_per_s = 1000
-on_loss = "keep"
-[log]
-level = "info"
-format = "text"
-"#
-        );
+        let mut text = CONFIG_TEMPLATE
+            .replace("@DIRECTORY@", &self.directory.display().to_string())
+            .replace("@PORT@", &venue.port().to_string())
+            .replace("@UID@", &uid.to_string());
         for instrument in traded() {
             let symbol = &instrument.symbol;
-            let _ = write!(
-                text,
-                "[[instrument]]\nvenue = \"okx\"\nsymbol = \"{symbol}\"\ntrade_mode = \"cross\"\n"
-            );
+            text.push_str("[[instrument]]\nvenue = \"okx\"\ntrade_mode = \"cross\"\n");
+            text.push_str(&format!("symbol = \"{symbol}\"\n"));
         }
         text
     }

@@ -1,7 +1,7 @@
 //! The strategy's own ledger, as it saw its orders through the ring, compared with the venue's.
 //!
-//! The strategy writes a line per event as it goes, across the engine's death: an event that was lost or
-//! given twice on re-attaching shows here and nowhere else.
+//! The strategy writes a line per event as it goes, across the engine's death: an event that was
+//! lost or given twice on re-attaching shows here and nowhere else.
 
 use crate::ledger::Ledger;
 use anyhow::{Context, Result};

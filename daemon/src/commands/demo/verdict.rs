@@ -35,7 +35,7 @@ impl Verdict {
     /// Prints what was compared, every difference, and the last line.
     pub(super) fn print(&self) {
         println!(
-            "write-ahead: commands_checked={} misses={} (the simulator read the journal before it acted)",
+            "write-ahead: commands_checked={} misses={} (checked before the venue acted)",
             self.stats.commands_checked, self.stats.witness_misses
         );
         let details = self

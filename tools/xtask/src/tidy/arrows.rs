@@ -38,6 +38,7 @@ const MAP: &[Arrows] = &[
         package: "millrun-transport",
         may_use: &[],
     },
+    // The simulator is for its tests: queries are tested against the venue's real wire.
     Arrows {
         package: "millrun-cold",
         may_use: &[
@@ -46,6 +47,7 @@ const MAP: &[Arrows] = &[
             "millrun-journal",
             "millrun-engine",
             "millrun-protocol",
+            "millrun-venue-simulator",
         ],
     },
     Arrows {

@@ -1,0 +1,127 @@
+//! What goes on over an open link: frames read and judged, the session's own messages written.
+//!
+//! Invariant: a frame is masked before it is copied or decoded. It owns no connection's life:
+//! whoever drives it decides what an end means.
+
+use crate::venue_outbox::Outbox;
+use model::input::LinkReason;
+use model::time::NS_PER_S;
+use model::{MonotonicNs, UnixNs, VenueReport};
+use protocol::frame::{FrameKind, FrameReader};
+use protocol::session::{FrameVerdict, SessionEvent, SessionState};
+use protocol::venue::okx::decode::OkxDecoder;
+use protocol::venue::okx::instrument_table::InstrumentTable;
+use protocol::venue::okx::login::MAX_SESSION_MESSAGE_BYTES;
+use protocol::venue::okx::session::OkxSession;
+use transport::link::{FlushState, Link, ReadOutcome};
+use transport::poll_loop::ReadGate;
+
+/// A connection that announced its end carries what is under way for this long.
+const UPGRADE_PAUSE_NS: u64 = 2 * NS_PER_S;
+
+/// An open link with its session.
+pub(crate) struct OpenLink {
+    pub(crate) link: Link,
+    pub(crate) session: OkxSession,
+    pub(crate) gate: ReadGate,
+    pub(crate) is_up: bool,
+    pub(crate) upgrade_at: Option<MonotonicNs>,
+    pub(crate) ended: Option<LinkReason>,
+}
+
+/// What reading led to.
+pub(crate) enum Next {
+    Frame,
+    Up,
+    More,
+    Nothing,
+}
+
+/// The next frame, or why there is none.
+pub(crate) fn next_frame(
+    open: &mut OpenLink,
+    reader: &mut FrameReader,
+    raw: &mut Vec<u8>,
+    reports: &mut Vec<VenueReport>,
+    now: MonotonicNs,
+    decoder: &mut OkxDecoder,
+    table: &InstrumentTable,
+) -> Next {
+    match reader.next() {
+        Err(_) => open.ended = Some(LinkReason::ProtocolError),
+        Ok(Some(frame)) => {
+            let masked = open.session.mask(frame.kind, frame.payload);
+            raw.clear();
+            raw.extend_from_slice(masked.bytes());
+            let verdict = open
+                .session
+                .handle_frame(now, masked, decoder, table, reports);
+            return judged(open, verdict, !reports.is_empty(), now);
+        }
+        Ok(None) if open.gate.is_open() => {
+            let outcome = open.link.read_plaintext(reader.feed_space());
+            open.gate.note_read(outcome);
+            match outcome {
+                ReadOutcome::Bytes(count) => reader.advance(count),
+                ReadOutcome::WouldBlock => return Next::Nothing,
+                ReadOutcome::Ended(_) => open.ended = Some(LinkReason::PeerClosed),
+            }
+        }
+        Ok(None) => return Next::Nothing,
+    }
+    Next::More
+}
+
+fn judged(open: &mut OpenLink, verdict: FrameVerdict, has_reports: bool, now: MonotonicNs) -> Next {
+    match verdict {
+        FrameVerdict::ForEngine => Next::Frame,
+        FrameVerdict::Consumed(SessionEvent::Ready) => {
+            open.is_up = true;
+            Next::Up
+        }
+        FrameVerdict::Consumed(SessionEvent::ServiceUpgrade) => {
+            open.upgrade_at = Some(now.after_ns(UPGRADE_PAUSE_NS));
+            Next::More
+        }
+        FrameVerdict::Consumed(
+            SessionEvent::Nothing
+            | SessionEvent::LoggedIn
+            | SessionEvent::Data
+            | SessionEvent::VenueError { .. },
+        ) => Next::More,
+        FrameVerdict::Close(reason) => {
+            open.ended = Some(reason.link_reason());
+            if has_reports { Next::Frame } else { Next::More }
+        }
+    }
+}
+
+/// Login, subscriptions, pings and goodbyes go out ahead of commands of the same turn.
+pub(crate) fn transmit(open: &mut OpenLink, outbox: &mut Outbox, now: MonotonicNs, utc: UnixNs) {
+    let mut payload = [0u8; MAX_SESSION_MESSAGE_BYTES];
+    let mut wrote = false;
+    while let Some(transmit) = open.session.poll_transmit(now, utc, &mut payload) {
+        let bytes = &payload[..transmit.length_bytes];
+        if outbox
+            .write_session_frame(&mut open.link, transmit.kind, bytes)
+            .is_err()
+        {
+            open.ended = open.ended.or(Some(LinkReason::Backlog));
+            return;
+        }
+        wrote = true;
+        if transmit.kind == FrameKind::Close {
+            open.link.close_sending();
+        }
+    }
+    if (wrote || open.link.backlog_bytes() > 0)
+        && let FlushState::Ended(_) = open.link.flush()
+    {
+        let reason = if matches!(open.session.state(), SessionState::Closing { .. }) {
+            LinkReason::Stopping
+        } else {
+            LinkReason::IoError
+        };
+        open.ended = open.ended.or(Some(reason));
+    }
+}

@@ -1,0 +1,10 @@
+//! The engine as its users meet it: a real process, a venue behind real TLS, strategies over rings.
+//!
+//! Each test has a simulator, a directory and engine processes of its own; nothing is shared. Must
+//! not know: the engine's insides, but for its journal and its ledger, which are public forms.
+
+mod engine_process;
+mod rig;
+mod trader;
+
+mod orders;
