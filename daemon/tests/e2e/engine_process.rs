@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use rustix::process::{Pid, Signal, kill_process};
 
 /// Longest wait for anything that must happen.
-pub const PATIENCE: Duration = Duration::from_secs(20);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
 
 /// Lines that a process printed, on both outputs.
 #[derive(Default)]
@@ -35,7 +35,7 @@ impl Printed {
 }
 
 /// A running engine.
-pub struct EngineProcess {
+pub(crate) struct EngineProcess {
     child: Child,
     printed: Arc<Printed>,
 }
@@ -52,7 +52,7 @@ impl Drop for EngineProcess {
 
 impl EngineProcess {
     /// Starts an engine; `more` are further arguments of `millrun start`.
-    pub fn spawn(config: &Path, more: &[&str]) -> Self {
+    pub(crate) fn spawn(config: &Path, more: &[&str]) -> Self {
         let mut child = Command::new(env!("CARGO_BIN_EXE_millrun"))
             .args(["start", "--print-ready", "--config"])
             .arg(config)
@@ -70,24 +70,24 @@ impl EngineProcess {
     }
 
     /// The process id.
-    pub fn pid(&self) -> u32 {
+    pub(crate) fn pid(&self) -> u32 {
         self.child.id()
     }
 
     /// Everything that was printed so far.
-    pub fn all_printed(&self) -> String {
+    pub(crate) fn all_printed(&self) -> String {
         let guard = self.printed.lines.lock().unwrap();
         let lines: Vec<&str> = guard.0.iter().map(|(_, line)| line.as_str()).collect();
         lines.join("\n")
     }
 
     /// Waits for a line that holds `text`; when it came.
-    pub fn wait_for_line(&self, text: &str) -> Instant {
+    pub(crate) fn wait_for_line(&self, text: &str) -> Instant {
         self.wait_for_lines(text, 1)
     }
 
     /// Waits until `count` lines hold `text`; when the last of them came.
-    pub fn wait_for_lines(&self, text: &str, count: usize) -> Instant {
+    pub(crate) fn wait_for_lines(&self, text: &str, count: usize) -> Instant {
         let deadline = Instant::now() + PATIENCE;
         let mut guard = self.printed.lines.lock().unwrap();
         loop {
@@ -107,24 +107,24 @@ impl EngineProcess {
     }
 
     /// Waits until every venue is open.
-    pub fn wait_ready(&self) {
+    pub(crate) fn wait_ready(&self) {
         self.wait_for_line("ready recover_ms=");
     }
 
     /// SIGKILL, and waits for the end.
-    pub fn kill(mut self) {
+    pub(crate) fn kill(mut self) {
         self.child.kill().unwrap();
         self.child.wait().unwrap();
     }
 
     /// Sends SIGTERM.
-    pub fn ask_to_stop(&self) {
+    pub(crate) fn ask_to_stop(&self) {
         let pid = Pid::from_raw(i32::try_from(self.pid()).unwrap()).unwrap();
         kill_process(pid, Signal::TERM).unwrap();
     }
 
     /// Waits for the process's own end.
-    pub fn wait_exit(&mut self) -> ExitStatus {
+    pub(crate) fn wait_exit(&mut self) -> ExitStatus {
         let deadline = Instant::now() + PATIENCE;
         // Both outputs end with the process: no look at a clock is needed to see it.
         let mut guard = self.printed.lines.lock().unwrap();
@@ -138,13 +138,13 @@ impl EngineProcess {
     }
 
     /// SIGTERM, and the exit status.
-    pub fn stop(&mut self) -> ExitStatus {
+    pub(crate) fn stop(&mut self) -> ExitStatus {
         self.ask_to_stop();
         self.wait_exit()
     }
 
     /// True while it runs.
-    pub fn is_running(&mut self) -> bool {
+    pub(crate) fn is_running(&mut self) -> bool {
         self.child.try_wait().unwrap().is_none()
     }
 }

@@ -22,22 +22,22 @@ use crate::engine_process::{EngineProcess, PATIENCE};
 use crate::trader::Trader;
 
 /// What the tests trade: ticks of 0.1, lots of 0.01, price band 60 800 to 67 200.
-pub const SWAP: &str = "BTC-USDT-SWAP";
+pub(crate) const SWAP: &str = "BTC-USDT-SWAP";
 
 /// A site with a running venue.
-pub struct Rig {
-    pub venue: OwnedSimulator,
+pub(crate) struct Rig {
+    pub(crate) venue: OwnedSimulator,
     directory: TempDir,
 }
 
 impl Rig {
     /// A venue without faults.
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self::with(|_| {})
     }
 
     /// A venue that `change` has shaped.
-    pub fn with(change: impl FnOnce(&mut SimulatorConfig)) -> Self {
+    pub(crate) fn with(change: impl FnOnce(&mut SimulatorConfig)) -> Self {
         let directory = tempfile::tempdir().unwrap();
         let mut config = SimulatorConfig {
             market: BackgroundMarket {
@@ -56,22 +56,22 @@ impl Rig {
     }
 
     /// A path in the site.
-    pub fn path(&self, name: &str) -> PathBuf {
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
         self.directory.path().join(name)
     }
 
     /// The configuration file.
-    pub fn config(&self) -> PathBuf {
+    pub(crate) fn config(&self) -> PathBuf {
         self.path("millrun.toml")
     }
 
     /// Where the journal lies.
-    pub fn journal(&self) -> PathBuf {
+    pub(crate) fn journal(&self) -> PathBuf {
         self.path("data/journal")
     }
 
     /// Writes the key file with this mode.
-    pub fn write_keys(&self, mode: u32) {
+    pub(crate) fn write_keys(&self, mode: u32) {
         let path = self.path("okx.credentials");
         let _ = fs::remove_file(&path);
         let mut options = OpenOptions::new();
@@ -88,7 +88,7 @@ impl Rig {
     }
 
     /// Writes the configuration as `edit` leaves it.
-    pub fn write_config(&self, edit: impl FnOnce(String) -> String) {
+    pub(crate) fn write_config(&self, edit: impl FnOnce(String) -> String) {
         let port = self.venue.addr().port();
         let uid = rustix::process::geteuid().as_raw();
         let text = format!(
@@ -160,19 +160,19 @@ format = "text"
     }
 
     /// Starts an engine and waits until it is open.
-    pub fn start(&self) -> EngineProcess {
+    pub(crate) fn start(&self) -> EngineProcess {
         let engine = self.spawn();
         engine.wait_ready();
         engine
     }
 
     /// Starts an engine.
-    pub fn spawn(&self) -> EngineProcess {
+    pub(crate) fn spawn(&self) -> EngineProcess {
         EngineProcess::spawn(&self.config(), &[])
     }
 
     /// Runs `millrun` with these arguments and the site's configuration to its end.
-    pub fn run(&self, arguments: &[&str]) -> Output {
+    pub(crate) fn run(&self, arguments: &[&str]) -> Output {
         Command::new(env!("CARGO_BIN_EXE_millrun"))
             .args(arguments)
             .arg("--config")
@@ -182,22 +182,22 @@ format = "text"
     }
 
     /// Attaches as a strategy that has seen nothing yet.
-    pub fn attach(&self, strategy: &str) -> Trader {
+    pub(crate) fn attach(&self, strategy: &str) -> Trader {
         Trader::attach(&self.path("data/attach.sock"), strategy, Resume::FROM_START)
     }
 
     /// Arms a fault, written as `{"fault": …, "when": …}`.
-    pub fn arm(&self, rule: Value) {
+    pub(crate) fn arm(&self, rule: Value) {
         self.venue.arm(serde_json::from_value(rule).unwrap());
     }
 
     /// Has the venue do something of itself.
-    pub fn act(&self, act: Value) -> Value {
+    pub(crate) fn act(&self, act: Value) -> Value {
         self.venue.act(&act).unwrap()
     }
 
     /// The counterparty places a limit order.
-    pub fn counterparty(&self, side: &str, quantity: &str, price: &str) {
+    pub(crate) fn counterparty(&self, side: &str, quantity: &str, price: &str) {
         self.act(
             json!({"act": "place", "api_key": AccountConfig::numbered(2).api_key,
             "order": {"instId": SWAP, "tdMode": "cross", "side": side, "ordType": "limit",
@@ -206,7 +206,7 @@ format = "text"
     }
 
     /// The venue's line of an order, by our id.
-    pub fn venue_order(&self, client_order_id: impl ToString) -> Option<Value> {
+    pub(crate) fn venue_order(&self, client_order_id: impl ToString) -> Option<Value> {
         let id = client_order_id.to_string();
         let lines = self.venue.ledger(&AccountConfig::numbered(1).api_key);
         let lines = lines
@@ -217,7 +217,7 @@ format = "text"
     }
 
     /// Waits until journal and venue hold the same orders and the same executions, each once.
-    pub fn ledgers_agree(&self) {
+    pub(crate) fn ledgers_agree(&self) {
         let deadline = Instant::now() + PATIENCE;
         loop {
             let ours = Ledger::of_journal(&self.journal()).unwrap();
@@ -234,7 +234,7 @@ format = "text"
     }
 
     /// Waits until `holds` is true of the venue's totals.
-    pub fn wait_stats(&self, holds: impl Fn(&venue_simulator::SimulatorStats) -> bool) {
+    pub(crate) fn wait_stats(&self, holds: impl Fn(&venue_simulator::SimulatorStats) -> bool) {
         let deadline = Instant::now() + PATIENCE;
         while !holds(&self.venue.stats()) {
             assert!(Instant::now() < deadline, "{:#?}", self.venue.stats());

@@ -14,21 +14,21 @@ use crate::engine_process::PATIENCE;
 use crate::rig::SWAP;
 
 /// A limit order in the tests' instrument.
-pub fn limit<'a>(side: Side, quantity: &'a str, price: &'a str) -> NewOrderSpec<'a> {
+pub(crate) fn limit<'a>(side: Side, quantity: &'a str, price: &'a str) -> NewOrderSpec<'a> {
     NewOrderSpec::limit(SWAP, side, quantity, price)
 }
 
 /// An attached strategy.
-pub struct Trader {
-    pub client: Client,
-    pub resync: Resync,
+pub(crate) struct Trader {
+    pub(crate) client: Client,
+    pub(crate) resync: Resync,
     /// Every event so far.
-    pub events: Vec<OrderEvent>,
+    pub(crate) events: Vec<OrderEvent>,
 }
 
 impl Trader {
     /// Attaches; waits for the socket to be there.
-    pub fn attach(socket: &Path, strategy: &str, resume: Resume) -> Self {
+    pub(crate) fn attach(socket: &Path, strategy: &str, resume: Resume) -> Self {
         let attached = Client::attach(socket, strategy, resume).unwrap();
         Self {
             client: attached.client,
@@ -38,21 +38,25 @@ impl Trader {
     }
 
     /// Places an order and waits until the venue has it.
-    pub fn rest(&mut self, order: &NewOrderSpec<'_>) -> (RequestId, ClientOrderId) {
+    pub(crate) fn rest(&mut self, order: &NewOrderSpec<'_>) -> (RequestId, ClientOrderId) {
         let request = self.client.place(order).unwrap();
         let event = self.wait(request, OrderEventKind::OrderAcknowledged);
         (request, event.client_order_id.unwrap())
     }
 
     /// The first event of this kind for the request, waiting for it if it has not come.
-    pub fn wait(&mut self, request: RequestId, kind: OrderEventKind) -> OrderEvent {
+    pub(crate) fn wait(&mut self, request: RequestId, kind: OrderEventKind) -> OrderEvent {
         self.wait_for(&format!("{kind} of request {request}"), |event| {
             event.request_id == request && event.kind == kind
         })
     }
 
     /// The first event that `is_it`, waiting for it if it has not come.
-    pub fn wait_for(&mut self, what: &str, is_it: impl Fn(&OrderEvent) -> bool) -> OrderEvent {
+    pub(crate) fn wait_for(
+        &mut self,
+        what: &str,
+        is_it: impl Fn(&OrderEvent) -> bool,
+    ) -> OrderEvent {
         if let Some(event) = self.events.iter().find(|event| is_it(event)) {
             return *event;
         }
@@ -74,20 +78,20 @@ impl Trader {
     }
 
     /// The next event, if it comes within `timeout`.
-    pub fn next_within(&mut self, timeout: Duration) -> Option<OrderEvent> {
+    pub(crate) fn next_within(&mut self, timeout: Duration) -> Option<OrderEvent> {
         let event = self.client.next_event(timeout).unwrap()?;
         self.events.push(event);
         Some(event)
     }
 
     /// How many events of a kind came for a request.
-    pub fn count(&self, request: RequestId, kind: OrderEventKind) -> usize {
+    pub(crate) fn count(&self, request: RequestId, kind: OrderEventKind) -> usize {
         let of_it = |event: &&OrderEvent| event.request_id == request && event.kind == kind;
         self.events.iter().filter(of_it).count()
     }
 
     /// Every event in a line.
-    pub fn told(&self) -> Vec<String> {
+    pub(crate) fn told(&self) -> Vec<String> {
         let line = |event: &OrderEvent| {
             format!(
                 "{} {} request {} {:?} reason {:?} unknown {} code {} {}",
