@@ -7,7 +7,7 @@
 
 use std::sync::Arc;
 use std::sync::mpsc::Sender;
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant};
 
 use model::time::NS_PER_MS;
 use model::{ReconFact, UnixNs, VenueId};
@@ -20,7 +20,7 @@ use super::job_queue::JobQueue;
 use super::query_budget::QueryBudget;
 use super::query_error::QueryError;
 use super::query_note::{NoteKind, QueryNote};
-use super::time_offset::TimeOffset;
+use super::time_offset::{SteadyUtc, TimeOffset};
 use super::{QueryLimits, QueryOutcome, QuerySettings};
 
 /// Exchanges per measurement of the clock; the quickest counts, as the first may hold a handshake.
@@ -112,8 +112,12 @@ pub(super) struct Asker {
     queue: Arc<JobQueue>,
     sink: OutcomeSink,
     limits: QueryLimits,
+    /// What `offset` is counted against; read anew with each measurement.
+    clock: SteadyUtc,
     offset: TimeOffset,
     offset_due: Instant,
+    /// The last measurement failed, and that was noted.
+    clock_unknown: bool,
     cool_until: Option<Instant>,
     deadline: Instant,
 }
@@ -135,8 +139,10 @@ impl Asker {
             queue,
             sink,
             limits,
+            clock: SteadyUtc::read(),
             offset: TimeOffset::UNMEASURED,
             offset_due: now,
+            clock_unknown: false,
             cool_until: None,
             deadline: now + limits.job_bound,
         }
@@ -156,7 +162,7 @@ impl Asker {
 
     /// Our UTC.
     pub(super) fn now(&self) -> UnixNs {
-        unix_now()
+        self.clock.at(Instant::now())
     }
 
     pub(super) fn offset(&self) -> TimeOffset {
@@ -174,11 +180,18 @@ impl Asker {
         self.refresh_offset_if_due();
     }
 
-    /// Measures the clock when it is time; a failure is noted and the last measurement kept.
+    /// Measures the clock when it is time; the first failure of several is
+    /// noted and the last measurement kept.
     pub(super) fn refresh_offset_if_due(&mut self) {
-        if Instant::now() >= self.offset_due
-            && let Err(error) = self.measure_offset()
+        if Instant::now() < self.offset_due {
+            return;
+        }
+        let was_unknown = self.clock_unknown;
+        let measured = self.measure_offset();
+        self.clock_unknown = measured.is_err();
+        if let Err(error) = measured
             && error != QueryError::Stopping
+            && !was_unknown
         {
             self.sink.note(NoteKind::ClockUnknown(error));
         }
@@ -187,21 +200,15 @@ impl Asker {
     /// Measures the venue's clock against ours (okx.com/docs-v5, "Get system time").
     pub(super) fn measure_offset(&mut self) -> Result<TimeOffset, QueryError> {
         self.offset_due = Instant::now() + OFFSET_RETRY.min(self.limits.offset_interval);
-        let mut best: Option<TimeOffset> = None;
-        for _ in 0..OFFSET_SAMPLES {
-            let answered = self.exchange(&RestCall::Time, RestAnswers::time);
-            let answered = match (answered, best) {
-                (Ok(answered), _) => answered,
-                (Err(error), None) => return Err(error),
-                (Err(_), Some(_)) => break,
-            };
-            let sample =
-                TimeOffset::measured(answered.left_at, answered.round_trip_ns, answered.value);
-            if best.is_none_or(|best| sample.error_ns < best.error_ns) {
-                best = Some(sample);
+        let earlier = std::mem::replace(&mut self.clock, SteadyUtc::read());
+        let measured = match self.sample_offset() {
+            Ok(measured) => measured,
+            Err(error) => {
+                // The offset that is kept belongs to the clock that it was measured against.
+                self.clock = earlier;
+                return Err(error);
             }
-        }
-        let measured = best.unwrap_or(TimeOffset::UNMEASURED);
+        };
         let is_first = self.offset == TimeOffset::UNMEASURED;
         if is_first || measured.differs(self.offset, OFFSET_NOTE_NS) {
             self.sink.note(NoteKind::ClockOffset(measured));
@@ -210,6 +217,23 @@ impl Asker {
         self.offset_due = Instant::now() + self.limits.offset_interval;
         self.queue.set_time_offset(measured);
         Ok(measured)
+    }
+
+    fn sample_offset(&mut self) -> Result<TimeOffset, QueryError> {
+        let mut best: Option<TimeOffset> = None;
+        for _ in 0..OFFSET_SAMPLES {
+            let answered = match (self.exchange(&RestCall::Time, RestAnswers::time), best) {
+                (Ok(answered), _) => answered,
+                (Err(_), Some(best)) => return Ok(best),
+                (Err(error), None) => return Err(error),
+            };
+            let sample =
+                TimeOffset::measured(answered.left_at, answered.round_trip_ns, answered.value);
+            if best.is_none_or(|best| sample.error_ns < best.error_ns) {
+                best = Some(sample);
+            }
+        }
+        Ok(best.unwrap_or(TimeOffset::UNMEASURED))
     }
 
     /// Sends a call until it is answered or nothing speaks for another try.
@@ -243,7 +267,8 @@ impl Asker {
         }
         // Built again after the wait: its time stamp must be fresh.
         let request = self.build(call)?;
-        let (left_at, sent) = (unix_now(), Instant::now());
+        let sent = Instant::now();
+        let left_at = self.clock.at(sent);
         let answer = self.client.get(&request);
         let round_trip_ns = u64::try_from(sent.elapsed().as_nanos()).unwrap_or(u64::MAX);
         if self.queue.is_stopping() {
@@ -260,7 +285,7 @@ impl Asker {
     }
 
     fn build(&self, call: &RestCall<'_>) -> Result<RestRequest, QueryError> {
-        let now = self.offset.venue_time(unix_now());
+        let now = self.offset.venue_time(self.now());
         let request = self.signer.request(call, now, None);
         request.map_err(|error| QueryError::BadRequest {
             path: "a query",
@@ -336,12 +361,4 @@ fn class_of(error: &QueryError) -> Option<(&'static str, FailureClass)> {
         QueryError::Venue { path, error } => Some((path, error.class())),
         _ => None,
     }
-}
-
-/// Our UTC. A clock before 1970 is no clock; everything signed with it is refused by the venue.
-fn unix_now() -> UnixNs {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH);
-    UnixNs(since.map_or(0, |since| {
-        u64::try_from(since.as_nanos()).unwrap_or(u64::MAX)
-    }))
 }

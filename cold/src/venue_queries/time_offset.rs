@@ -1,9 +1,38 @@
 //! How far the venue's clock is from ours, and how well that is known.
 //!
-//! Must not know: how it is measured over the network. Threads: none.
+//! Our side is counted on from one reading of the system's clock, so that a step of it between two
+//! measurements cannot date an answer too late. Must not know: how the offset is measured over the
+//! network. Threads: none.
+
+use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use model::UnixNs;
 use model::time::NS_PER_MS;
+
+/// UTC as it was read once, and counted on since by the monotonic clock.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct SteadyUtc {
+    unix: UnixNs,
+    read_at: Instant,
+}
+
+impl SteadyUtc {
+    /// Reads the system's clock. Before 1970 it is no clock: whatever is signed with it is refused.
+    pub(super) fn read() -> Self {
+        let since = SystemTime::now().duration_since(UNIX_EPOCH);
+        let ns = since.map_or(0, |since| since.as_nanos());
+        Self {
+            unix: UnixNs(u64::try_from(ns).unwrap_or(u64::MAX)),
+            read_at: Instant::now(),
+        }
+    }
+
+    /// UTC at a moment since the reading.
+    pub(super) fn at(self, moment: Instant) -> UnixNs {
+        let since = moment.saturating_duration_since(self.read_at).as_nanos();
+        self.unix.after_ns(u64::try_from(since).unwrap_or(u64::MAX))
+    }
+}
 
 /// The venue's clock minus ours.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -57,6 +86,7 @@ impl TimeOffset {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::time::Duration;
 
     // covers: V24
     #[test]
@@ -69,6 +99,15 @@ mod tests {
         assert_eq!(offset.earliest_venue_time(left), UnixNs(1_004_980_000_000));
         let behind = TimeOffset::measured(left, 0, UnixNs(999_000_000_000));
         assert_eq!(behind.offset_ns, -999_500_000);
+    }
+
+    #[test]
+    fn utc_goes_on_by_the_monotonic_clock_and_never_backwards() {
+        let clock = SteadyUtc::read();
+        let later = clock.read_at + Duration::from_millis(1_500);
+        assert_eq!(clock.at(later).since_ns(clock.unix), 1_500 * NS_PER_MS);
+        let earlier = clock.read_at.checked_sub(Duration::from_millis(1));
+        assert_eq!(clock.at(earlier.unwrap()), clock.unix);
     }
 
     #[test]
