@@ -27,13 +27,24 @@ impl Pass<'_> {
             .find_order(seen.client_order_id, &seen.venue_order_id);
         let order = found.and_then(|id| self.state.orders.get(id)).copied();
         if let Some(order) = order {
-            self.book(&order, &seen.fill, None);
-            return;
+            return self.fill_of(&order, seen);
         }
         let tag = self.state.config.instance_tag.get();
         match seen.client_order_id.filter(|id| id.tag() == tag) {
             Some(id) => self.alarm(AlarmCode::EvictedOrder, Some(id)),
             None => self.emit(Decision::Ignored(IgnoredReason::Foreign)),
+        }
+    }
+
+    fn fill_of(&mut self, order: &Order, seen: &FillSeen) {
+        let theirs = seen.venue_order_id;
+        if !order.venue_order_id.is_empty() && !theirs.is_empty() && order.venue_order_id != theirs
+        {
+            return self.alarm(AlarmCode::DuplicateId, Some(order.client_order_id));
+        }
+        self.link(order, theirs);
+        if let Some(order) = self.state.orders.get(order.client_order_id).copied() {
+            self.book(&order, &seen.fill, None);
         }
     }
 

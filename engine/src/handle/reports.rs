@@ -11,7 +11,7 @@ use model::execution_report::{
 use model::order_change::{ChangeBody, CommandOutcome, UnknownCause};
 use model::{
     ClientOrderId, CommandKind, Decision, OrderChange, OrderStatus, Quantity, RequestId,
-    StrategyId, VenueId,
+    StrategyId, VenueId, VenueOrderId,
 };
 
 /// Orders that no strategy of the configuration owns.
@@ -37,6 +37,9 @@ impl Pass<'_> {
             .pending_command(reply.command, reply.command_seq)
             .copied()
         else {
+            if reply.command == CommandKind::New && reply.outcome == ReplyOutcome::Accepted {
+                self.link(&order, reply.venue_order_id);
+            }
             return self.emit(Decision::Ignored(IgnoredReason::NoSuchCommand));
         };
         match (reply.command, reply.outcome) {
@@ -136,11 +139,13 @@ impl Pass<'_> {
             // The venue has what it refused, or what was proved never to have arrived.
             self.contradiction(order.client_order_id);
         }
-        if order.venue_order_id.is_empty() && !update.venue_order_id.is_empty() {
-            let body = ChangeBody::Linked {
-                venue_order_id: update.venue_order_id,
-            };
-            let change = Self::change(order, body);
+        self.link(order, update.venue_order_id);
+    }
+
+    /// The venue's id of an order is known from now on, if it was not.
+    pub(super) fn link(&mut self, order: &Order, venue_order_id: VenueOrderId) {
+        if order.venue_order_id.is_empty() && !venue_order_id.is_empty() {
+            let change = Self::change(order, ChangeBody::Linked { venue_order_id });
             self.emit_change(order, change);
         }
     }

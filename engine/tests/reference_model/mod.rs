@@ -193,6 +193,7 @@ impl ReferenceModel {
             ReconFact::FillSeen(seen) => {
                 if let Some(id) = self.find(seen.client_order_id, &seen.venue_order_id) {
                     self.touched.insert(id);
+                    self.by_venue_id.insert(seen.venue_order_id, id);
                     book(self.orders.get_mut(&id).expect("found above"), &seen.fill);
                 }
             }

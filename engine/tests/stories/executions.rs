@@ -252,3 +252,41 @@ fn the_report_that_causes_most_decisions_keeps_to_the_bound_of_a_report() {
     assert!(alarms(&decisions).contains(&AlarmCode::Overfill));
     assert!(decisions.len() > 4 && decisions.len() <= millrun_engine::DECISIONS_PER_REPORT_MAX);
 }
+
+// covers: V03
+#[test]
+fn a_fill_from_a_query_and_a_reply_behind_it_make_the_venues_id_known() {
+    for by_reply in [false, true] {
+        let mut stage = Stage::live();
+        let id = stage.buy(50, 100);
+        let mut first = model::recon_fact::FillSeen {
+            asked_at_seq: stage.rig.sequence(),
+            client_order_id: Some(id),
+            venue_order_id: crate::stage::venue_id(id),
+            instrument: model::InstrumentId(0),
+            side: Side::Buy,
+            fill: stage.fill("1", 10),
+        };
+        if by_reply {
+            first.venue_order_id = model::VenueOrderId::EMPTY;
+        }
+        stage.fact(model::ReconFact::FillSeen(first));
+        if by_reply {
+            stage.reply(model::execution_report::ReplyOutcome::Accepted);
+        }
+        let mut second = first;
+        second.client_order_id = None;
+        second.venue_order_id = crate::stage::venue_id(id);
+        second.fill = stage.fill("2", 20);
+        stage.fact(model::ReconFact::FillSeen(second));
+        assert_eq!(stage.position(), 30);
+        let mut other = first;
+        other.venue_order_id = crate::stage::venue_id(crate::stage::lost_id(9));
+        other.fill = stage.fill("3", 10);
+        let said = stage.fact(model::ReconFact::FillSeen(other));
+        assert_eq!(
+            (alarms(&said), stage.position()),
+            (vec![AlarmCode::DuplicateId], 30)
+        );
+    }
+}
