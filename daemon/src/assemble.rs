@@ -26,7 +26,7 @@ use model::attach_message::IdleMode;
 use model::engine_config::StrategyPolicy;
 use model::input::{Input, RecoveryStarted};
 use model::time::{NS_PER_MS, NS_PER_S};
-use model::{BootEpoch, EngineConfig, UnixNs, UtcAnchor, VenueId};
+use model::{BootEpoch, ClientOrderId, EngineConfig, InstrumentId, UnixNs, UtcAnchor, VenueId};
 use rings::in_process::{Consumer, ring};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -83,6 +83,7 @@ pub(crate) fn assemble(
     let first_new_sequence = writer.next_sequence();
     let engine = folded.engine.unwrap_or_else(|| Engine::new(&config));
     let fills_since = fills_since(&engine, anchor.unix);
+    let open_orders = open_orders(&engine);
     let (attach, strategies) = attach(settings, &config, &engine, &waker)?;
     let mut turn = Turn::new(
         engine,
@@ -95,7 +96,7 @@ pub(crate) fn assemble(
     let mut clock = Clock::new();
     let new_config = Some(&config).filter(|_| config_is_new);
     begin_run(&mut turn, &mut clock, new_config, boot_epoch, anchor)?;
-    let (venues, outcomes) = start_queries(settings, &config, fills_since)?;
+    let (venues, outcomes) = start_queries(settings, &config, fills_since, &open_orders)?;
     let cold_stop = Arc::new(AtomicBool::new(false));
     let on_live = options.on_live;
     let cold = ColdThread {
@@ -362,10 +363,18 @@ fn fills_since(engine: &Engine, now: UnixNs) -> UnixNs {
     UnixNs(oldest_open.min(now).0.saturating_sub(LOOKBACK_NS_MIN))
 }
 
+/// Every open order with when it was placed: where a look-up in the venue's history begins.
+fn open_orders(engine: &Engine) -> Vec<(ClientOrderId, InstrumentId, UnixNs)> {
+    let open = engine.state().orders.iter().filter(|order| order.is_open());
+    open.map(|order| (order.client_order_id, order.instrument, order.created_at))
+        .collect()
+}
+
 fn start_queries(
     settings: &Settings,
     config: &EngineConfig,
     fills_since: UnixNs,
+    open_orders: &[(ClientOrderId, InstrumentId, UnixNs)],
 ) -> Result<(Vec<ColdVenue>, Receiver<QueryOutcome>)> {
     let (outcomes, received) = channel();
     let mut venues = Vec::new();
@@ -376,6 +385,11 @@ fn start_queries(
         let asking = query_settings(venue, id, table)?;
         let queries = VenueQueries::start(asking, outcomes.clone(), on_outcome)
             .with_context(|| format!("starting the queries of venue {}", venue.name))?;
+        for (order, instrument, placed_at) in open_orders {
+            if queries.trades(*instrument) {
+                queries.note_placed(*order, *placed_at);
+            }
+        }
         let lookback_ns = venue.recon_lookback_s.saturating_mul(NS_PER_S);
         let from = UnixNs(fills_since.0.saturating_sub(lookback_ns));
         venues.push(ColdVenue {

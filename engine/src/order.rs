@@ -6,7 +6,7 @@ mod store;
 pub mod transition;
 
 pub use executions::ExecutionTable;
-pub use record::{Certainty, HeldEnd, Order, PENDING_MAX, PendingCommand};
+pub use record::{ASK_LOST_NS, Certainty, HeldEnd, Order, PENDING_MAX, PendingCommand};
 pub(crate) use store::PROBES_MAX;
 pub(crate) use store::mix as mixed;
 pub use store::{OrderStore, Placement};

@@ -16,7 +16,7 @@ pub(crate) use rates::VenueRates;
 pub use strategy::{Answer, RequestNovelty, StrategyState};
 
 use crate::engine::Moment;
-use crate::order::{ExecutionTable, OrderStore, PROBES_MAX};
+use crate::order::{ASK_LOST_NS, ExecutionTable, OrderStore, PROBES_MAX};
 use crate::risk::exposure::Exposure;
 use model::decision::{VenueState, WideTask};
 use model::engine_config::VenuePolicy;
@@ -41,6 +41,17 @@ pub struct VenueStatus {
     pub sweep_no: u32,
     /// When the next sweep is due.
     pub sweep_due: MonotonicNs,
+}
+
+/// Where a sweep stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum SweepStep {
+    /// The venue is being asked.
+    Started,
+    /// Something could not be read.
+    Failed,
+    /// Every page of every list was read.
+    Complete,
 }
 
 /// An act over many orders, under way.
@@ -314,14 +325,19 @@ impl State {
                 }
             }
             Decision::SweepStarted { venue, sweep_no } => {
-                self.set_sweep(*venue, *sweep_no, moment.now, false);
+                self.set_sweep(*venue, *sweep_no, moment.now, SweepStep::Started);
             }
             Decision::SweepEnded {
                 venue,
                 sweep_no,
                 complete,
             } => {
-                self.set_sweep(*venue, *sweep_no, moment.now, *complete);
+                let step = if *complete {
+                    SweepStep::Complete
+                } else {
+                    SweepStep::Failed
+                };
+                self.set_sweep(*venue, *sweep_no, moment.now, step);
             }
             Decision::Strategy {
                 strategy,
@@ -383,16 +399,15 @@ impl State {
     }
 
     /// A sweep began or ended: when is the next one due?
-    fn set_sweep(&mut self, venue: VenueId, sweep_no: u32, now: MonotonicNs, complete: bool) {
+    fn set_sweep(&mut self, venue: VenueId, sweep_no: u32, now: MonotonicNs, step: SweepStep) {
         let at = usize::from(venue.0);
         let Some(policy) = self.config.venues.get(at) else {
             return;
         };
-        // A sweep that failed or was lost on its way is begun again after the asking interval.
-        let pause_ns = if complete {
-            policy.sweep_interval_ns
-        } else {
-            policy.ask_interval_ns
+        let pause_ns = match step {
+            SweepStep::Started => ASK_LOST_NS,
+            SweepStep::Failed => policy.ask_interval_ns,
+            SweepStep::Complete => policy.sweep_interval_ns,
         };
         if let Some(status) = self.venues.get_mut(at) {
             status.sweep_no = sweep_no;

@@ -161,6 +161,8 @@ pub enum ChangeBody {
     AskedInVain,
     /// A complete sweep over the venue's open orders did not show it.
     Unseen,
+    /// The last asking could not be answered whole: it proved nothing and is made again.
+    AskFailed,
     /// It was shown to its strategy again.
     Stated {
         /// The query.
@@ -248,7 +250,8 @@ impl OrderChange {
             | ChangeBody::AbsenceNoted { .. }
             | ChangeBody::AskSettled
             | ChangeBody::AskedInVain
-            | ChangeBody::Unseen => None,
+            | ChangeBody::Unseen
+            | ChangeBody::AskFailed => None,
         }
     }
 

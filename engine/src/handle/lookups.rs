@@ -123,7 +123,8 @@ impl Pass<'_> {
             return self.emit(Decision::Ignored(IgnoredReason::Stale));
         }
         if !ended.complete {
-            return self.emit(Decision::Ignored(IgnoredReason::Stale));
+            let change = Self::change(&order, ChangeBody::AskFailed);
+            return self.emit_change(&order, change);
         }
         for command in order.pending {
             let current = self.state.orders.get(order.client_order_id).copied();
@@ -144,7 +145,8 @@ impl Pass<'_> {
             .clone()
             .any(|command| !self.is_past(&order, command))
         {
-            return self.emit(Decision::Ignored(IgnoredReason::Stale));
+            let change = Self::change(&order, ChangeBody::AskFailed);
+            return self.emit_change(&order, change);
         }
         let unknown = unknown.next().is_some();
         // A resting order that was shown is not missing, whatever a sweep failed to list.

@@ -9,6 +9,11 @@ use model::{
 /// Most commands under way at once for one order.
 pub const PENDING_MAX: usize = 4;
 
+/// A question to a venue without any answer for this long is lost and asked again. An answer takes
+/// as long as the venue's pages and rates make it take: asking again sooner would only make the
+/// answer that is under way worthless.
+pub const ASK_LOST_NS: u64 = 30 * model::time::NS_PER_S;
+
 /// What is known of a command's effect.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Certainty {
@@ -109,6 +114,8 @@ pub struct Order {
     pub asks_in_vain: u16,
     /// When the last asking left; zero = none since something was open.
     pub asked_at: MonotonicNs,
+    /// The last asking has no answer yet.
+    pub ask_open: bool,
     /// Journal sequence of the last asking: what was read before it is no answer to it.
     pub asked_sequence: u64,
     /// Lists that the current asking found it absent from.
@@ -261,9 +268,14 @@ impl Order {
             }
         }
         if self.needs_asking() {
+            let pause_ns = if self.ask_open {
+                ASK_LOST_NS
+            } else {
+                ask_interval_ns
+            };
             let ask_at = match self.asked_at {
                 MonotonicNs(0) => MonotonicNs(0),
-                asked_at => asked_at.after_ns(ask_interval_ns),
+                asked_at => asked_at.after_ns(pause_ns),
             };
             next = next.min(ask_at);
         }

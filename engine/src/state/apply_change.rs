@@ -208,6 +208,7 @@ fn blank_order(change: &OrderChange, created_at: UnixNs) -> Order {
         asks: 0,
         asks_in_vain: 0,
         asked_at: MonotonicNs(0),
+        ask_open: false,
         asked_sequence: 0,
         absent_from: 0,
         seen_resting: None,
@@ -285,6 +286,7 @@ fn apply_body(order: &mut Order, moment: Moment, answer_due: MonotonicNs, change
         | ChangeBody::AbsenceNoted { .. }
         | ChangeBody::AskSettled
         | ChangeBody::AskedInVain
+        | ChangeBody::AskFailed
         | ChangeBody::Unseen => apply_asking(order, moment, &change.body),
         ChangeBody::Created { .. } | ChangeBody::Adopted { .. } | ChangeBody::Stated { .. } => {}
     }
@@ -307,16 +309,22 @@ fn apply_asking(order: &mut Order, moment: Moment, body: &ChangeBody) {
         ChangeBody::Asked { ask_no, .. } => {
             order.asks = *ask_no;
             order.asked_at = moment.now.max(MonotonicNs(1));
+            order.ask_open = true;
             order.asked_sequence = moment.sequence;
             order.absent_from = 0;
             order.seen_resting = None;
         }
         ChangeBody::AbsenceNoted { source } => order.note_absent(*source),
         ChangeBody::AskSettled => {
+            order.ask_open = false;
             order.unseen = false;
             order.asks_in_vain = 0;
         }
-        ChangeBody::AskedInVain => order.asks_in_vain = order.asks_in_vain.saturating_add(1),
+        ChangeBody::AskedInVain => {
+            order.ask_open = false;
+            order.asks_in_vain = order.asks_in_vain.saturating_add(1);
+        }
+        ChangeBody::AskFailed => order.ask_open = false,
         ChangeBody::Unseen => order.unseen = true,
         _ => {}
     }

@@ -109,6 +109,7 @@ fn put_asking(order: &Order, sink: &mut impl ByteSink) {
     order.asks.put(sink);
     order.asks_in_vain.put(sink);
     order.asked_at.put(sink);
+    order.ask_open.put(sink);
     order.asked_sequence.put(sink);
     order.absent_from.put(sink);
     order.seen_resting.map(|(total, _)| total).put(sink);

@@ -47,6 +47,7 @@ impl State {
         for id in ids {
             if let Some(order) = self.orders.get_mut(id) {
                 order.asked_at = MonotonicNs(0);
+                order.ask_open = false;
                 order.deadline = MonotonicNs::NEVER;
                 order.ended_at = if order.status.is_terminal() {
                     now

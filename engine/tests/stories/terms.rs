@@ -174,6 +174,8 @@ fn a_list_from_before_the_asking_settles_nothing() {
     stage.pass(400);
     let before = stage.rig.sequence();
     stage.pass(2_000);
+    stage.looked_up(id, false);
+    stage.pass(300);
     let update = stage.shown(id, VenueOrderState::Live, 0);
     let source = FactSource::OpenOrders;
     let seen = model::recon_fact::OrderSeen {

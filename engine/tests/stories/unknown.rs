@@ -33,8 +33,23 @@ fn no_answer_in_time_makes_a_command_unknown_and_the_venue_is_asked_at_once() {
         (stage.last_kind(0), stage.order(id).asks),
         (Kind::CommandUnknown, 1)
     );
+}
+
+// covers: OK5
+#[test]
+fn a_question_is_asked_again_when_its_answer_failed_or_is_surely_lost_and_not_before() {
+    let mut stage = Stage::live();
+    let id = stage.buy(50, 100);
+    stage.pass(400);
+    stage.pass(20_000);
+    assert_eq!(stage.order(id).asks, 1, "an answer may still be under way");
+    stage.looked_up(id, false);
     stage.pass(300);
+    assert_eq!(stage.order(id).asks, 2, "the answer failed");
+    stage.pass(29_000);
     assert_eq!(stage.order(id).asks, 2);
+    stage.pass(1_000);
+    assert_eq!(stage.order(id).asks, 3, "30 s without an answer: lost");
 }
 
 // covers: V01
@@ -156,6 +171,8 @@ fn the_settling_time_is_the_orders_own_venues() {
     let fast = stage.resting(50, 100);
     stage.cancel(fast);
     stage.pass(1_600);
+    stage.looked_up(fast, false);
+    stage.pass(300);
     stage.seen(
         stage.shown(fast, VenueOrderState::Live, 0),
         FactSource::OpenOrders,

@@ -57,6 +57,7 @@ tagged_bytes!(ChangeBody {
     18 => Stated { request_id },
     19 => AskedInVain,
     20 => Unseen,
+    21 => AskFailed,
 });
 
 tagged_bytes!(WideTask {

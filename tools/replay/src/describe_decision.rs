@@ -279,6 +279,7 @@ fn later_detail<'k>(
         ChangeBody::AbsenceNoted { source } => ("AbsenceNoted", none.text("source", source)),
         ChangeBody::AskSettled => ("AskSettled", none),
         ChangeBody::AskedInVain => ("AskedInVain", none),
+        ChangeBody::AskFailed => ("AskFailed", none),
         ChangeBody::Unseen => ("Unseen", none),
         ChangeBody::Stated { request_id } => ("Stated", none.put("query_request_id", request_id.0)),
         // Told by `change_detail`.

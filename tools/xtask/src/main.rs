@@ -7,6 +7,7 @@
 
 mod check;
 mod coverage;
+mod kill_loop;
 mod loom;
 mod miri;
 mod repository;
@@ -31,6 +32,7 @@ const VERBS: &[Verb] = &[
     test::VERB,
     tidy::VERB,
     vectors::VERB,
+    kill_loop::VERB,
     coverage::VERB,
     loom::VERB,
     miri::VERB,

@@ -118,6 +118,17 @@ impl RustSource {
         self.test_lines.push(1..=usize::MAX);
     }
 
+    /// Whether the words and marks stand one after the other anywhere, in test code too.
+    pub(crate) fn has(&self, sequence: &[&str]) -> bool {
+        let stand = |tokens: &[Token]| {
+            tokens
+                .iter()
+                .zip(sequence)
+                .all(|(it, wanted)| it.is(wanted))
+        };
+        self.tokens.windows(sequence.len()).any(stand)
+    }
+
     /// Lines where the words and marks stand one after the other, outside test code.
     pub(crate) fn lines_with(&self, sequence: &[&str]) -> Vec<usize> {
         self.tokens

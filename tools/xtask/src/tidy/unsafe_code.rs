@@ -29,7 +29,7 @@ pub(super) fn check(sources: &Sources, findings: &mut Vec<Finding>) {
         };
         let forbids = |level| {
             let attribute = ["#", "!", "[", level, "(", "unsafe_code", ")", "]"];
-            !source.lines_with(&attribute).is_empty()
+            source.has(&attribute)
         };
         // Only a crate with one of the three places may merely deny, so that the place can allow.
         let crate_folder = root.rsplit_once('/').map_or("", |(folder, _)| folder);
