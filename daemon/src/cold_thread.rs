@@ -336,13 +336,8 @@ fn log_connection(venue: &str, note: ConnectionNote) {
     match note {
         ConnectionNote::Up => tracing::info!(venue, "connection up"),
         ConnectionNote::ConnectFailed(failed) => {
-            let advice = failed.error.kind.advice();
-            tracing::warn!(
-                venue,
-                attempt = failed.attempt,
-                "{}. {advice}",
-                failed.error
-            );
+            // The error says what to do by itself.
+            tracing::warn!(venue, attempt = failed.attempt, "{}", failed.error);
         }
         ConnectionNote::Down {
             reason,

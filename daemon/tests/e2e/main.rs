@@ -8,3 +8,5 @@ mod rig;
 mod trader;
 
 mod orders;
+mod refusals;
+mod venue_faults;
