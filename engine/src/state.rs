@@ -54,6 +54,16 @@ enum SweepStep {
     Complete,
 }
 
+impl SweepStep {
+    const fn ended(complete: bool) -> Self {
+        if complete {
+            Self::Complete
+        } else {
+            Self::Failed
+        }
+    }
+}
+
 /// An act over many orders, under way.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct TaskProgress {
@@ -332,12 +342,7 @@ impl State {
                 sweep_no,
                 complete,
             } => {
-                let step = if *complete {
-                    SweepStep::Complete
-                } else {
-                    SweepStep::Failed
-                };
-                self.set_sweep(*venue, *sweep_no, moment.now, step);
+                self.set_sweep(*venue, *sweep_no, moment.now, SweepStep::ended(*complete));
             }
             Decision::Strategy {
                 strategy,

@@ -282,13 +282,7 @@ fn apply_body(order: &mut Order, moment: Moment, answer_due: MonotonicNs, change
             });
             note_news(order, moment);
         }
-        ChangeBody::Asked { .. }
-        | ChangeBody::AbsenceNoted { .. }
-        | ChangeBody::AskSettled
-        | ChangeBody::AskedInVain
-        | ChangeBody::AskFailed
-        | ChangeBody::Unseen => apply_asking(order, moment, &change.body),
-        ChangeBody::Created { .. } | ChangeBody::Adopted { .. } | ChangeBody::Stated { .. } => {}
+        asking => apply_asking(order, moment, asking),
     }
     if order.status.is_terminal() {
         end_all(order);
@@ -326,6 +320,8 @@ fn apply_asking(order: &mut Order, moment: Moment, body: &ChangeBody) {
         }
         ChangeBody::AskFailed => order.ask_open = false,
         ChangeBody::Unseen => order.unseen = true,
+        // The order was made of its first change before; a statement changes nothing. Everything
+        // else is applied by the caller.
         _ => {}
     }
 }
