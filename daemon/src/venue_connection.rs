@@ -4,6 +4,7 @@
 //! intents of which no byte entered TLS go back to the engine as `NotSent`, the others are unknown
 //! and the venue is asked. Frames are masked before anything reads them, and journaled as masked.
 
+use crate::clock::Clock;
 use crate::open_link::{Next, OpenLink, next_frame, transmit};
 use crate::venue_outbox::Outbox;
 use model::input::{LinkChanged, LinkReason, LinkState, NotSentReason};
@@ -186,13 +187,12 @@ impl VenueConnection {
     pub fn send(
         &mut self,
         entry_sequence: u64,
-        committed_at: MonotonicNs,
         intent: &OrderIntent,
+        clock: &mut Clock,
     ) -> Result<(), NotSentReason> {
         match &self.phase {
             Phase::Open(open) if open.is_up && open.ended.is_none() => {
-                self.outbox
-                    .push(entry_sequence, committed_at, intent, &self.table)
+                self.outbox.push(entry_sequence, intent, &self.table, clock)
             }
             Phase::Open(_) | Phase::Waiting(_) | Phase::Connecting { .. } => {
                 Err(NotSentReason::LinkGone)
@@ -201,7 +201,7 @@ impl VenueConnection {
     }
 
     /// Hands what waits to TLS as one record, and to the socket by one write.
-    pub fn flush(&mut self, written_at: MonotonicNs, stamps: &mut Vec<SentStamp>) {
+    pub fn flush(&mut self, clock: &mut Clock, stamps: &mut Vec<SentStamp>) {
         let Phase::Open(open) = &mut self.phase else {
             return;
         };
@@ -217,6 +217,7 @@ impl VenueConnection {
         }
         match open.link.flush() {
             FlushState::Drained => {
+                let written_at = clock.now();
                 for stamp in stamps.iter_mut().skip(own_from) {
                     stamp.written_at = written_at;
                 }

@@ -3,6 +3,7 @@
 //! Everything that a turn puts in becomes one TLS record. While it is in here, no byte of it has
 //! entered TLS: when the connection ends first, its intents are given back.
 
+use crate::clock::Clock;
 use model::input::NotSentReason;
 use model::journal_record::{SentStamp, payload_hash};
 use model::{MonotonicNs, OrderIntent};
@@ -57,10 +58,11 @@ impl Outbox {
     pub(crate) fn push(
         &mut self,
         entry_sequence: u64,
-        committed_at: MonotonicNs,
         intent: &OrderIntent,
         table: &InstrumentTable,
+        clock: &mut Clock,
     ) -> Result<(), NotSentReason> {
+        let committed_at = clock.now();
         let space = self.batch.payload_space();
         if space.len() < MAX_COMMAND_BYTES {
             return Err(NotSentReason::LinkGone);
@@ -82,7 +84,7 @@ impl Outbox {
             entry_sequence,
             payload_hash,
             committed_at,
-            encoded_at: committed_at,
+            encoded_at: clock.now(),
             written_at: MonotonicNs(0),
         });
         Ok(())

@@ -1,5 +1,6 @@
 //! The engine's venues port: every venue's connection, served in turn.
 
+use crate::clock::Clock;
 use crate::venue_connection::{Happened, VenueConnection};
 use engine::ports::{Sendable, Venues};
 use model::input::{Input, NotSentReason};
@@ -14,7 +15,8 @@ pub struct VenuePort {
     connector: Connector,
     next: usize,
     anchor: UtcAnchor,
-    now: MonotonicNs,
+    /// For the stamps of what is sent; the turn's own moment comes with each call.
+    clock: Clock,
 }
 
 impl VenuePort {
@@ -25,13 +27,12 @@ impl VenuePort {
             connector,
             next: 0,
             anchor,
-            now: MonotonicNs(0),
+            clock: Clock::new(),
         }
     }
 
     /// Work that is no input of the engine: connecting, logging in, heartbeats, putting away.
     pub fn service(&mut self, now: MonotonicNs, poll: &PollLoop) {
-        self.now = now;
         while let Some(outcome) = self.connector.poll_outcome() {
             match outcome {
                 ConnectOutcome::Ready(ready) => self.ready(ready, now, poll),
@@ -141,14 +142,14 @@ impl Venues for VenuePort {
         intent: &OrderIntent,
     ) -> Result<(), NotSentReason> {
         match self.connections.get_mut(usize::from(venue.0)) {
-            Some(connection) => connection.send(sendable.sequence(), self.now, intent),
+            Some(connection) => connection.send(sendable.sequence(), intent, &mut self.clock),
             None => Err(NotSentReason::LinkGone),
         }
     }
 
-    fn flush(&mut self, now: MonotonicNs, stamps: &mut Vec<SentStamp>) {
+    fn flush(&mut self, _now: MonotonicNs, stamps: &mut Vec<SentStamp>) {
         for connection in &mut self.connections {
-            connection.flush(now, stamps);
+            connection.flush(&mut self.clock, stamps);
         }
     }
 }
