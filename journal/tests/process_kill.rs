@@ -1,6 +1,6 @@
 //! Real processes, killed for real: what a writer reported as committed is there afterwards.
 //!
-//! The binary starts itself again as the writer, so it has no test harness of its own.
+//! The binary starts itself again as the writer, by the name of one of its own tests.
 #![allow(clippy::unwrap_used, reason = "a test fails by it")]
 
 mod fixture;
@@ -16,39 +16,17 @@ use millrun_journal::{AppendError, Follower, Journal, Mode};
 const ROLE: &str = "MILLRUN_JOURNAL_TEST_ROLE";
 const DIRECTORY: &str = "MILLRUN_JOURNAL_TEST_DIRECTORY";
 
-fn main() {
+/// The arguments by which this binary runs only its child's part.
+const CHILD_ARGUMENTS: [&str; 3] = ["the_part_of_a_child_process", "--exact", "--nocapture"];
+
+/// What a child does; in a run of the tests themselves no role is set, and that is all it sees to.
+#[test]
+fn the_part_of_a_child_process() {
     let directory = std::env::var_os(DIRECTORY).map(PathBuf::from);
     match (std::env::var(ROLE).as_deref(), directory) {
         (Ok("write"), Some(directory)) => write_for_ever(&directory),
         (Ok("file_size_limit"), Some(directory)) => write_until_full(&directory),
-        _ => {
-            let tests: [(&str, fn()); 5] = [
-                (
-                    "no_reported_entry_is_lost_by_kill_9",
-                    no_reported_entry_is_lost_by_kill_9,
-                ),
-                (
-                    "a_follower_in_another_process_sees_all",
-                    a_follower_in_another_process_sees_all,
-                ),
-                (
-                    "the_lock_of_a_killed_owner_is_taken_over",
-                    the_lock_is_taken_over,
-                ),
-                (
-                    "a_file_size_limit_is_an_error_with_a_name",
-                    a_file_size_limit_is_an_error,
-                ),
-                (
-                    "a_directory_in_the_way_is_named",
-                    a_directory_in_the_way_is_named,
-                ),
-            ];
-            for (name, test) in tests {
-                test();
-                println!("test {name} ... ok");
-            }
-        }
+        (role, directory) => assert!(role.is_err() && directory.is_none(), "no other role"),
     }
 }
 
@@ -59,7 +37,8 @@ fn write_for_ever(directory: &Path) {
         options.mode = Mode::Group;
     }
     let mut journal = Journal::open(&options).unwrap();
-    let mut out = std::io::stdout();
+    // Standard output belongs to the test harness.
+    let mut out = std::io::stderr();
     loop {
         let committed = append_next(&mut journal.writer);
         if committed.sequence().is_multiple_of(64) {
@@ -76,7 +55,7 @@ fn write_for_ever(directory: &Path) {
 /// Child under `ulimit -f`: the journal cannot grow, which must be an error and not a signal.
 fn write_until_full(directory: &Path) {
     let error = Journal::open(&options_for(directory)).unwrap_err();
-    print!("{error}");
+    eprint!("{error}");
 }
 
 struct Writer {
@@ -86,9 +65,11 @@ struct Writer {
 impl Writer {
     fn start(directory: &Path) -> Self {
         let child = Command::new(std::env::current_exe().unwrap())
+            .args(CHILD_ARGUMENTS)
             .env(ROLE, "write")
             .env(DIRECTORY, directory)
-            .stdout(Stdio::piped())
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped())
             .spawn()
             .unwrap();
         Self { child }
@@ -96,7 +77,7 @@ impl Writer {
 
     fn next_reported(&mut self) -> Option<u64> {
         let mut bytes = [0; 8];
-        let out = self.child.stdout.as_mut().unwrap();
+        let out = self.child.stderr.as_mut().unwrap();
         out.read_exact(&mut bytes)
             .ok()
             .map(|()| u64::from_le_bytes(bytes))
@@ -114,6 +95,7 @@ impl Writer {
 }
 
 // covers: C08
+#[test]
 fn no_reported_entry_is_lost_by_kill_9() {
     for mode in ["process", "group"] {
         let temporary = tempfile::tempdir().unwrap();
@@ -150,6 +132,7 @@ fn no_reported_entry_is_lost_by_kill_9() {
     }
 }
 
+#[test]
 fn a_follower_in_another_process_sees_all() {
     let temporary = tempfile::tempdir().unwrap();
     let directory = temporary.path().join("process");
@@ -174,7 +157,8 @@ fn a_follower_in_another_process_sees_all() {
 }
 
 // covers: C12
-fn the_lock_is_taken_over() {
+#[test]
+fn the_lock_of_a_killed_owner_is_taken_over() {
     let temporary = tempfile::tempdir().unwrap();
     let directory = temporary.path().join("process");
     let mut writer = Writer::start(&directory);
@@ -191,19 +175,21 @@ fn the_lock_is_taken_over() {
 }
 
 // covers: D06
-fn a_file_size_limit_is_an_error() {
+#[test]
+fn a_file_size_limit_is_an_error_with_a_name() {
     let temporary = tempfile::tempdir().unwrap();
     let directory = temporary.path().join("journal");
     // 16 blocks of 512 bytes or 1 KiB, by shell; either way less than a segment. The signal is
     // ignored, as the daemon does, and that is inherited.
     let output = Command::new("sh")
-        .args(["-c", "trap '' XFSZ; ulimit -f 16; exec \"$0\""])
+        .args(["-c", "trap '' XFSZ; ulimit -f 16; exec \"$0\" \"$@\""])
         .arg(std::env::current_exe().unwrap())
+        .args(CHILD_ARGUMENTS)
         .env(ROLE, "file_size_limit")
         .env(DIRECTORY, &directory)
         .output()
         .unwrap();
-    let text = String::from_utf8(output.stdout).unwrap();
+    let text = String::from_utf8(output.stderr).unwrap();
     assert!(output.status.success(), "{text} {:?}", output.status);
     assert!(
         text.contains("JOURNAL_FULL") && text.contains("File too large"),
@@ -211,6 +197,7 @@ fn a_file_size_limit_is_an_error() {
     );
 }
 
+#[test]
 fn a_directory_in_the_way_is_named() {
     let temporary = tempfile::tempdir().unwrap();
     let directory = temporary.path().join("journal");
