@@ -11,6 +11,7 @@ use crate::message_port::{MessagePort, StopSignal};
 use crate::pinning::pin_to_cpu;
 use crate::strategy_port::StrategyPort;
 use crate::venue_port::VenuePort;
+use engine::order::{Certainty, Order};
 use engine::turn::Turn;
 use model::MonotonicNs;
 use model::time::{NS_PER_MS, NS_PER_S};
@@ -187,7 +188,10 @@ impl HotThread {
         let waits_for_orders = self.stop.waits_for_orders() && open_orders > 0;
         let quiet_ns = now.since_ns(began);
         let out_of_time = quiet_ns >= self.settings.stop_within_ns;
-        if (waits_for_orders || !state.tasks.is_empty()) && !out_of_time {
+        // Hanging up on an answer would make its command unknown. It comes, or times out.
+        let waits_for_answers = || state.orders.iter().any(awaits_answer);
+        let is_busy = waits_for_orders || !state.tasks.is_empty() || waits_for_answers();
+        if is_busy && !out_of_time {
             return None;
         }
         self.turn.venues.stop();
@@ -197,4 +201,9 @@ impl HotThread {
         }
         None
     }
+}
+
+fn awaits_answer(order: &Order) -> bool {
+    let mut commands = order.pending.iter().flatten();
+    commands.any(|command| command.certainty == Certainty::InFlight)
 }

@@ -116,10 +116,34 @@ impl EngineProcess {
         self.child.wait().unwrap();
     }
 
+    fn signal(&self, signal: Signal) {
+        let pid = Pid::from_raw(i32::try_from(self.pid()).unwrap()).unwrap();
+        kill_process(pid, signal).unwrap();
+    }
+
     /// Sends SIGTERM.
     pub(crate) fn ask_to_stop(&self) {
-        let pid = Pid::from_raw(i32::try_from(self.pid()).unwrap()).unwrap();
-        kill_process(pid, Signal::TERM).unwrap();
+        self.signal(Signal::TERM);
+    }
+
+    /// Stops every thread where it is, until the process is killed. Waits until they stand.
+    pub(crate) fn freeze(&self) {
+        self.signal(Signal::STOP);
+        let deadline = Instant::now() + PATIENCE;
+        let tasks = format!("/proc/{}/task", self.pid());
+        let stands = |task: std::fs::DirEntry| {
+            let stat = std::fs::read_to_string(task.path().join("stat")).unwrap_or_default();
+            stat.rsplit(')')
+                .next()
+                .is_some_and(|rest| rest.starts_with(" T"))
+        };
+        while !std::fs::read_dir(&tasks)
+            .unwrap()
+            .all(|task| stands(task.unwrap()))
+        {
+            assert!(Instant::now() < deadline, "the engine did not stand still");
+            std::thread::yield_now();
+        }
     }
 
     /// Waits for the process's own end.

@@ -8,5 +8,6 @@ mod rig;
 mod trader;
 
 mod orders;
+mod process_deaths;
 mod refusals;
 mod venue_faults;

@@ -90,7 +90,7 @@ impl Trader {
         self.events.iter().filter(of_it).count()
     }
 
-    /// Every event in a line.
+    /// The last events, each in a line.
     pub(crate) fn told(&self) -> Vec<String> {
         let line = |event: &OrderEvent| {
             format!(
@@ -105,6 +105,7 @@ impl Trader {
                 event.text
             )
         };
-        self.events.iter().map(line).collect()
+        let skipped = self.events.len().saturating_sub(30);
+        self.events.iter().skip(skipped).map(line).collect()
     }
 }
