@@ -27,7 +27,7 @@ Exit codes:
   0  done, or stopped by a signal or a closed pipe
   1  the journal could not be opened, or the output not be written
   2  an option is wrong
-  3  the journal is damaged, or holds an entry that this version cannot read")]
+  5  the journal is damaged, or holds an entry that this version cannot read")]
 pub struct ReplayArgs {
     /// Directory of the journal.
     #[arg(long, value_name = "DIR", default_value = "./data/journal")]

@@ -76,11 +76,11 @@ pub enum ReplayError {
 }
 
 impl ReplayError {
-    /// The process's exit code: 1 operation, 2 options, 3 content of the journal.
+    /// The process's exit code: 1 operation, 2 options, 5 content of the journal, as of all of `millrun`.
     pub fn exit_code(&self) -> u8 {
         match self {
             Self::Journal(error) => match error.code() {
-                "JOURNAL_DAMAGED" | "JOURNAL_VERSION" => 3,
+                "JOURNAL_DAMAGED" | "JOURNAL_VERSION" => 5,
                 "SEQUENCE_NOT_HELD" => 2,
                 _ => 1,
             },
@@ -88,7 +88,7 @@ impl ReplayError {
             Self::UnknownName { .. } | Self::EmptyRange { .. } => 2,
             Self::RecordVersion { .. }
             | Self::UnknownKind { .. }
-            | Self::UnreadableRecord { .. } => 3,
+            | Self::UnreadableRecord { .. } => 5,
         }
     }
 }

@@ -43,7 +43,7 @@ fn damage_is_told_with_file_offset_last_good_sequence_and_what_to_do() {
         "a damaged journal has no totals"
     );
     let error = replayed.result.unwrap_err();
-    assert_eq!(error.exit_code(), 3);
+    assert_eq!(error.exit_code(), 5);
     let text = error.to_string();
     let offset = format!("offset {}", place.offset_bytes);
     for part in [
@@ -112,7 +112,7 @@ fn a_flipped_bit_in_any_byte_is_reported_or_changes_nothing_that_is_shown() {
         match replayed.result {
             Ok(_) => assert_eq!(replayed.out, whole, "offset {offset}"),
             Err(error) => {
-                assert_eq!(error.exit_code(), 3, "offset {offset}: {error}");
+                assert_eq!(error.exit_code(), 5, "offset {offset}: {error}");
                 assert!(whole.starts_with(&replayed.out), "offset {offset}");
                 reported += 1;
             }
@@ -252,7 +252,7 @@ fn a_newer_record_version_is_told_as_such() {
             .contains("record version 2, this build reads 1"),
         "{error}"
     );
-    assert_eq!(error.exit_code(), 3);
+    assert_eq!(error.exit_code(), 5);
 }
 
 #[test]
