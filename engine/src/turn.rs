@@ -9,7 +9,7 @@
 
 mod quota;
 
-use crate::decisions::Decisions;
+use crate::decisions::{DECISIONS_PER_REPORT_MAX, Decisions};
 use crate::engine::{Engine, Moment};
 use crate::ports::{
     Attached, Incoming, IntentJournal, JournalClosed, JournalRoom, Messages, SendGate, Strategies,
@@ -47,8 +47,10 @@ impl Default for TurnBounds {
 const TIMERS_PER_TURN: u32 = 16;
 /// Messages per turn.
 const MESSAGES_PER_TURN: u32 = 64;
-/// Decisions that one frame may cause: 64 KiB hold fewer than 512 reports.
-const DECISIONS_CAPACITY: usize = 4096;
+/// Reports that one frame may hold; every decoder keeps this bound.
+const REPORTS_PER_FRAME_MAX: usize = 512;
+/// Decisions that one frame may cause.
+const DECISIONS_CAPACITY: usize = REPORTS_PER_FRAME_MAX * DECISIONS_PER_REPORT_MAX;
 /// Intents that one turn may start.
 const SENDS_CAPACITY: usize = 4096;
 
@@ -62,7 +64,7 @@ pub struct TurnReport {
 /// The hot thread's work, over its ports.
 #[derive(Debug)]
 pub struct Turn<J, V, S, M> {
-    engine: Engine,
+    recorder: Recorder,
     /// The journal.
     pub journal: J,
     /// The venues' connections.
@@ -72,7 +74,6 @@ pub struct Turn<J, V, S, M> {
     /// Everything else.
     pub messages: M,
     bounds: TurnBounds,
-    decisions: Decisions,
     gate: SendGate,
     unsent: Vec<(u64, NotSentReason)>,
     stamps: Vec<SentStamp>,
@@ -93,13 +94,15 @@ impl<J: IntentJournal, V: Venues, S: Strategies, M: Messages> Turn<J, V, S, M> {
         let quotas = (0..strategies.count()).map(|_| RequestQuota::new(bounds.requests_per_s));
         Self {
             quotas: quotas.collect(),
-            engine,
+            recorder: Recorder {
+                engine,
+                decisions: Decisions::with_capacity(DECISIONS_CAPACITY),
+            },
             journal,
             venues,
             strategies,
             messages,
             bounds,
-            decisions: Decisions::with_capacity(DECISIONS_CAPACITY),
             gate: SendGate::default(),
             unsent: Vec::with_capacity(SENDS_CAPACITY),
             stamps: Vec::with_capacity(SENDS_CAPACITY),
@@ -109,14 +112,15 @@ impl<J: IntentJournal, V: Venues, S: Strategies, M: Messages> Turn<J, V, S, M> {
 
     /// What the engine knows.
     pub fn engine(&self) -> &Engine {
-        &self.engine
+        &self.recorder.engine
     }
 
     /// When the next turn must come, if nothing happens before: the engine's next deadline, or the
     /// end of a run of refusals.
     pub fn next_deadline(&self) -> MonotonicNs {
         let runs = self.quotas.iter().map(RequestQuota::run_due).min();
-        self.engine
+        self.recorder
+            .engine
             .next_deadline()
             .min(runs.unwrap_or(MonotonicNs::NEVER))
     }
@@ -131,18 +135,12 @@ impl<J: IntentJournal, V: Venues, S: Strategies, M: Messages> Turn<J, V, S, M> {
             let Some(input) = self.venues.next_input(now) else {
                 break;
             };
-            let committed = commit(
-                &mut self.engine,
-                &mut self.journal,
-                &mut self.decisions,
-                now,
-                &input,
-            )?;
+            let committed = self.recorder.commit(&mut self.journal, now, &input)?;
             self.dispatch(now, &committed)?;
         }
         self.take_changes(now)?;
         for _ in 0..TIMERS_PER_TURN {
-            if self.engine.next_deadline() > now {
+            if self.recorder.engine.next_deadline() > now {
                 break;
             }
             self.take(now, &Input::Timer)?;
@@ -165,38 +163,20 @@ impl<J: IntentJournal, V: Venues, S: Strategies, M: Messages> Turn<J, V, S, M> {
     /// # Errors
     /// [`JournalClosed`] as [`Self::run`].
     pub fn take(&mut self, now: MonotonicNs, input: &Input<'_>) -> Result<(), JournalClosed> {
-        let committed = commit(
-            &mut self.engine,
-            &mut self.journal,
-            &mut self.decisions,
-            now,
-            input,
-        )?;
+        let committed = self.recorder.commit(&mut self.journal, now, input)?;
         self.dispatch(now, &committed)
     }
 
     fn take_changes(&mut self, now: MonotonicNs) -> Result<(), JournalClosed> {
         while let Some(input) = self.strategies.next_input(now) {
-            let committed = commit(
-                &mut self.engine,
-                &mut self.journal,
-                &mut self.decisions,
-                now,
-                &input,
-            )?;
+            let committed = self.recorder.commit(&mut self.journal, now, &input)?;
             self.dispatch(now, &committed)?;
         }
         for _ in 0..MESSAGES_PER_TURN {
             let Some(input) = self.messages.next_input(now) else {
                 break;
             };
-            let committed = commit(
-                &mut self.engine,
-                &mut self.journal,
-                &mut self.decisions,
-                now,
-                &input,
-            )?;
+            let committed = self.recorder.commit(&mut self.journal, now, &input)?;
             self.dispatch(now, &committed)?;
         }
         Ok(())
@@ -294,12 +274,12 @@ impl<J: IntentJournal, V: Venues, S: Strategies, M: Messages> Turn<J, V, S, M> {
         if let Some(reason) = self.journal_refusal() {
             return Some(reason);
         }
-        let venue = self.engine.state().venue_of(instrument)?;
+        let venue = self.recorder.engine.state().venue_of(instrument)?;
         self.venues.can_send(venue).err()
     }
 
     fn journal_refusal(&mut self) -> Option<RejectReason> {
-        let open_orders = self.engine.state().orders.open_count();
+        let open_orders = self.recorder.engine.state().orders.open_count();
         match self.journal.room(open_orders) {
             JournalRoom::Ample => None,
             JournalRoom::Low => Some(RejectReason::JournalLow),
@@ -316,9 +296,9 @@ impl<J: IntentJournal, V: Venues, S: Strategies, M: Messages> Turn<J, V, S, M> {
         self.inputs = self.inputs.saturating_add(1);
         let sendable = self.gate.pass(committed);
         self.messages.committed(committed.sequence());
-        for decision in self.decisions.as_slice() {
+        for decision in self.recorder.decisions.as_slice() {
             if let Some(intent) = intent_of(decision) {
-                let venue = self.engine.state().venue_of(intent.instrument);
+                let venue = self.recorder.engine.state().venue_of(intent.instrument);
                 let sent = match venue {
                     Some(venue) => self.venues.send(&sendable, venue, intent),
                     None => Err(NotSentReason::LinkGone),
@@ -337,7 +317,12 @@ impl<J: IntentJournal, V: Venues, S: Strategies, M: Messages> Turn<J, V, S, M> {
                 next_event_seq,
             } = decision
             {
-                let state = self.engine.state().strategies.get(usize::from(strategy.0));
+                let state = self
+                    .recorder
+                    .engine
+                    .state()
+                    .strategies
+                    .get(usize::from(strategy.0));
                 self.strategies.attached(Attached {
                     strategy: *strategy,
                     generation: *generation,
@@ -354,33 +339,35 @@ impl<J: IntentJournal, V: Venues, S: Strategies, M: Messages> Turn<J, V, S, M> {
     fn give_back(&mut self, now: MonotonicNs) -> Result<(), JournalClosed> {
         while let Some((intent_seq, reason)) = self.unsent.pop() {
             let input = Input::NotSent { intent_seq, reason };
-            let committed = commit(
-                &mut self.engine,
-                &mut self.journal,
-                &mut self.decisions,
-                now,
-                &input,
-            )?;
+            let committed = self.recorder.commit(&mut self.journal, now, &input)?;
             self.dispatch(now, &committed)?;
         }
         Ok(())
     }
 }
 
-/// Decides on an input and appends both as one entry. Nothing is sent or published here.
-fn commit<J: IntentJournal>(
-    engine: &mut Engine,
-    journal: &mut J,
-    decisions: &mut Decisions,
-    now: MonotonicNs,
-    input: &Input<'_>,
-) -> Result<J::Committed, JournalClosed> {
-    let moment = Moment {
-        sequence: journal.next_sequence(),
-        now,
-    };
-    engine.handle(moment, input, decisions);
-    journal.append(now, input, decisions.as_slice())
+/// The engine with the list of what it decided last.
+#[derive(Debug)]
+struct Recorder {
+    engine: Engine,
+    decisions: Decisions,
+}
+
+impl Recorder {
+    /// Decides on an input and appends both as one entry. Nothing is sent or published here.
+    fn commit<J: IntentJournal>(
+        &mut self,
+        journal: &mut J,
+        now: MonotonicNs,
+        input: &Input<'_>,
+    ) -> Result<J::Committed, JournalClosed> {
+        let moment = Moment {
+            sequence: journal.next_sequence(),
+            now,
+        };
+        self.engine.handle(moment, input, &mut self.decisions);
+        journal.append(now, input, self.decisions.as_slice())
+    }
 }
 
 fn intent_of(decision: &Decision) -> Option<&OrderIntent> {
