@@ -5,6 +5,7 @@
 //! passed and 1 if it did not. Must not know what the verbs do. One thread.
 #![forbid(unsafe_code)]
 
+mod bench;
 mod check;
 mod coverage;
 mod kill_loop;
@@ -36,6 +37,7 @@ const VERBS: &[Verb] = &[
     coverage::VERB,
     loom::VERB,
     miri::VERB,
+    bench::VERB,
 ];
 
 fn main() -> ExitCode {

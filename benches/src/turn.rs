@@ -1,0 +1,247 @@
+//! The stages of a turn: an order from its slot to its plaintext frame, and a fill from its frame
+//! to its event, through the engine's real turn and the real journal, with a number of open orders.
+//!
+//! Each step places an order, lets the venue show it, ends the oldest one and fills another: the
+//! count of open orders stays. Only the placing and the filling are timed. Invariant: every timed
+//! turn did what it is timed for, or the run ends with an error.
+
+use std::collections::VecDeque;
+use std::path::Path;
+
+use anyhow::{Context, Result, anyhow, bail};
+use engine::Engine;
+use engine::turn::{Turn, TurnBounds};
+use model::execution_report::VenueOrderState;
+use model::input::Input;
+use model::{ClientOrderId, LinkId, MonotonicNs, OrderStatus, VenueId, VenueReport};
+use protocol::venue::okx::instrument_table::{InstrumentTable, OkxSettings};
+
+use crate::journal_port::JournalPort;
+use crate::samples::{Counter, Samples};
+use crate::scene;
+use crate::stage_ports::{Silence, StrategyStub, VenueStub};
+
+/// A push of a whole fill in the venue's own form, 60 members.
+const FILL: &str =
+    include_str!("../../gateway/protocol/src/venue/okx/fixtures/orders_filled_taker.json");
+/// The texts in it that differ from order to order.
+const FILL_ORDER: &str = "7000000000000000012";
+const FILL_VENUE_ORDER: &str = "2510789768709120";
+const FILL_TRADE: &str = "1518905530";
+
+/// What a round of turns leaves.
+pub(crate) struct TurnSamples {
+    /// Slot in, plaintext frame out.
+    pub(crate) order_to_plaintext: Samples,
+    /// The same to the end of the turn, with the journal entry about the sending.
+    pub(crate) order_turn: Samples,
+    /// Frame's payload in, event's words out.
+    pub(crate) fill_to_event: Samples,
+}
+
+impl TurnSamples {
+    pub(crate) fn with_capacity(orders: usize) -> Self {
+        Self {
+            order_to_plaintext: Samples::with_capacity(orders),
+            order_turn: Samples::with_capacity(orders),
+            fill_to_event: Samples::with_capacity(orders),
+        }
+    }
+}
+
+/// An engine with so many open orders.
+pub(crate) struct World {
+    turn: Turn<JournalPort, VenueStub, StrategyStub, Silence>,
+    now: MonotonicNs,
+    requests: u64,
+    trades: u64,
+    open: VecDeque<ClientOrderId>,
+    reserve_orders: u32,
+}
+
+impl World {
+    /// Opens a journal below `directory` and places `open_orders` orders.
+    ///
+    /// # Errors
+    /// What the journal refuses; an order that was refused.
+    pub(crate) fn open(directory: &Path, open_orders: u32) -> Result<Self> {
+        // A segment must hold what all open orders may still need, or new ones are refused.
+        let segment_bytes = if open_orders > 5_000 { 512 } else { 64 } << 20;
+        let directory = directory.join(format!("turn_{open_orders}"));
+        let port = JournalPort::open(&directory, segment_bytes)?;
+        let table =
+            InstrumentTable::new(VenueId(0), [&scene::instrument()?], &OkxSettings::default())
+                .map_err(|error| anyhow!("{error}"))?;
+        let boot_epoch = port.boot_epoch;
+        let bounds = TurnBounds::default();
+        let engine = Engine::new(&scene::config()?);
+        let (venue, strategy) = (VenueStub::new(table), StrategyStub::new());
+        let mut world = Self {
+            turn: Turn::new(engine, port, venue, strategy, Silence, bounds),
+            now: scene::BEGIN,
+            requests: 0,
+            trades: 0,
+            open: VecDeque::with_capacity(open_orders as usize + 2),
+            reserve_orders: open_orders + 16,
+        };
+        for input in scene::opening(boot_epoch)? {
+            world.take(&input)?;
+        }
+        for _ in 0..open_orders {
+            world.ask();
+            world.run()?;
+            world.show_placed()?;
+        }
+        Ok(world)
+    }
+
+    /// Bytes of an order's frame, with its WebSocket header.
+    pub(crate) fn frame_bytes(&self) -> usize {
+        self.turn.venues.plaintext_bytes
+    }
+
+    /// Bytes of the fill's message.
+    pub(crate) fn message_bytes(&self) -> usize {
+        self.turn.venues.payload.len()
+    }
+
+    /// One round: so many orders out and fills in, after a tenth of that for warming up.
+    ///
+    /// # Errors
+    /// A turn that did not do what it is timed for; the journal.
+    pub(crate) fn round(
+        &mut self,
+        counter: &Counter,
+        orders: usize,
+        samples: &mut TurnSamples,
+    ) -> Result<()> {
+        samples.order_to_plaintext.clear();
+        samples.order_turn.clear();
+        samples.fill_to_event.clear();
+        let warm = (orders / 10).max(1);
+        for step in 0..warm + orders {
+            self.turn.journal.wait_for_room(self.reserve_orders)?;
+            // Two orders, of which one is timed: one is filled and one cancelled below.
+            self.ask();
+            self.run()?;
+            self.show_placed()?;
+            self.ask();
+            let begun = counter.raw();
+            self.run()?;
+            let ended = counter.raw();
+            let plaintext_at = self.turn.venues.plaintext_at;
+            self.show_placed()?;
+            self.end_oldest()?;
+            let filled = self.lay_fill()?;
+            let fill_begun = counter.raw();
+            self.run()?;
+            let published_at = self.turn.strategies.published_at;
+            self.check_filled(filled, fill_begun, published_at)?;
+            if step >= warm {
+                samples.order_to_plaintext.record(begun, plaintext_at);
+                samples.order_turn.record(begun, ended);
+                samples.fill_to_event.record(fill_begun, published_at);
+            }
+        }
+        Ok(())
+    }
+
+    /// Lays the next request ready; the engine's clock steps.
+    fn ask(&mut self) {
+        self.now = self.now.after_ns(scene::STEP_NS);
+        self.requests += 1;
+        self.turn.strategies.request = Some(scene::order_words(self.requests, self.now));
+    }
+
+    #[inline]
+    fn run(&mut self) -> Result<()> {
+        let report = self.turn.run(self.now);
+        report.map_err(|_| anyhow!("the journal closed"))?;
+        Ok(())
+    }
+
+    fn take(&mut self, input: &Input<'_>) -> Result<()> {
+        let taken = self.turn.take(self.now, input);
+        taken.map_err(|_| anyhow!("the journal closed"))
+    }
+
+    /// The order that was just sent is live at the venue.
+    fn show_placed(&mut self) -> Result<()> {
+        let sent = self.turn.venues.sent.take();
+        let id = sent.context("an order was not sent: the engine refused it")?;
+        self.show(id, VenueOrderState::Live, OrderStatus::Acknowledged)?;
+        self.open.push_back(id);
+        Ok(())
+    }
+
+    fn end_oldest(&mut self) -> Result<()> {
+        let id = self.open.pop_front().context("orders are open")?;
+        self.show(id, VenueOrderState::Cancelled, OrderStatus::Cancelled)
+    }
+
+    fn show(&mut self, id: ClientOrderId, state: VenueOrderState, then: OrderStatus) -> Result<()> {
+        let reports = [VenueReport::Order(scene::shown(id, state))];
+        self.take(&Input::VenueFrame {
+            venue: VenueId(0),
+            link: LinkId(1),
+            raw: b"{}",
+            reports: &reports,
+        })?;
+        self.check_status(id, then)
+    }
+
+    /// Lays the message ready that fills the oldest order.
+    fn lay_fill(&mut self) -> Result<ClientOrderId> {
+        let id = self.open.pop_front().context("orders are open")?;
+        self.trades += 1;
+        let text = FILL
+            .trim_end()
+            .replace(FILL_ORDER, &id.integer().to_string())
+            .replace(FILL_VENUE_ORDER, scene::venue_order_id(id).as_str())
+            .replace(FILL_TRADE, &format!("{:010}", self.trades));
+        let venues = &mut self.turn.venues;
+        venues.payload.clear();
+        venues.payload.extend_from_slice(text.as_bytes());
+        venues.has_frame = true;
+        Ok(id)
+    }
+
+    fn check_filled(&self, id: ClientOrderId, begun: u64, published_at: u64) -> Result<()> {
+        self.check_status(id, OrderStatus::Filled)?;
+        if published_at <= begun {
+            bail!("the fill of {id} made no event");
+        }
+        Ok(())
+    }
+
+    fn check_status(&self, id: ClientOrderId, expected: OrderStatus) -> Result<()> {
+        let found = self.turn.engine().state().orders.get(id);
+        let found = found.map(|order| order.status);
+        if found != Some(expected) {
+            bail!("order {id}: expected {expected:?}, found {found:?}");
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_round_times_as_many_orders_and_fills_as_asked_and_keeps_the_open_ones() {
+        let directory = tempfile::tempdir().unwrap();
+        let counter = Counter::new();
+        let mut world = World::open(directory.path(), 20).unwrap();
+        let mut samples = TurnSamples::with_capacity(30);
+        world.round(&counter, 30, &mut samples).unwrap();
+        assert_eq!(world.open.len(), 20);
+        assert_eq!(world.turn.engine().state().orders.open_count(), 20);
+        let plaintext = samples.order_to_plaintext.figures(&counter).unwrap();
+        let whole = samples.order_turn.figures(&counter).unwrap();
+        let fill = samples.fill_to_event.figures(&counter).unwrap();
+        assert_eq!((plaintext.count, whole.count, fill.count), (30, 30, 30));
+        assert!(plaintext.p50 <= whole.p50);
+        assert!(world.frame_bytes() > 100 && world.message_bytes() > 1_000);
+    }
+}
