@@ -414,6 +414,11 @@ impl Running {
         !self.hot.is_finished()
     }
 
+    /// False when the cold thread ended on its own: no look-ups and no log of decisions any more.
+    pub fn is_cold_alive(&self) -> bool {
+        !self.cold.is_finished()
+    }
+
     /// Waits for the hot thread's end and takes everything down.
     ///
     /// # Errors

@@ -90,7 +90,15 @@ fn announce(recover_ms: u128, print_ready: bool) {
 /// Waits for a signal or the hot thread's own end.
 fn wait(running: &Running, mut signals: Signals) {
     let mut asked = false;
+    let mut degraded = false;
     while running.is_running() {
+        if !degraded && !running.is_cold_alive() {
+            degraded = true;
+            tracing::error!(
+                "DEGRADED: the cold side ended; trading goes on, but the venue is asked nothing \
+                 any more. Stop the engine and start it again"
+            );
+        }
         for signal in signals.pending() {
             match signal {
                 SIGTERM | SIGINT if asked => {
