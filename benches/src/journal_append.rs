@@ -145,13 +145,13 @@ impl AppendStage {
                 }
             }
             for _ in 0..batch {
-                let begun = counter.raw();
                 let (input, decisions) = (&self.entry.input, &self.entry.decisions);
                 let appended = self.port.append(MonotonicNs(1), input, decisions);
-                let ended = counter.raw();
                 appended.map_err(|_| anyhow!("the journal closed"))?;
                 if is_warm {
-                    samples.entry.record(begun, ended);
+                    samples
+                        .entry
+                        .record(self.port.begun_at, self.port.committed_at);
                 }
             }
             let begun = counter.raw();

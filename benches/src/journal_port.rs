@@ -14,6 +14,8 @@ use std::any::Any;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
+use crate::samples::Counter;
+
 /// The most bytes that one decision or report takes.
 const ITEM_BYTES_MAX: usize = 384;
 /// The most bytes of an input without a frame.
@@ -44,6 +46,11 @@ pub(crate) struct JournalPort {
     pub(crate) writer: Writer,
     /// Epoch of this run.
     pub(crate) boot_epoch: u32,
+    /// When the last append of an input began, in counts of the counter.
+    pub(crate) begun_at: u64,
+    /// When it was committed.
+    pub(crate) committed_at: u64,
+    counter: Counter,
     /// Keeper and lock, which must outlive the writer: fields drop in this order.
     _kept: Box<dyn Any>,
 }
@@ -62,6 +69,9 @@ impl JournalPort {
         Ok(Self {
             writer: journal.writer,
             boot_epoch: journal.boot_epoch,
+            begun_at: 0,
+            committed_at: 0,
+            counter: Counter::new(),
             _kept: Box::new((journal.keeper, journal.lock)),
         })
     }
@@ -124,14 +134,17 @@ impl IntentJournal for JournalPort {
         input: &Input<'_>,
         decisions: &[Decision],
     ) -> Result<Self::Committed, JournalClosed> {
+        self.begun_at = self.counter.raw();
         let input_bytes = match input {
             Input::VenueFrame { raw, reports, .. } => raw.len() + reports.len() * ITEM_BYTES_MAX,
             _ => 0,
         };
         let body_bytes_max = decisions.len() * ITEM_BYTES_MAX + input_bytes + INPUT_BYTES_MAX;
-        self.entry(input.kind(), now, body_bytes_max, |body| {
+        let committed = self.entry(input.kind(), now, body_bytes_max, |body| {
             put_entry(input, decisions, body);
-        })
+        });
+        self.committed_at = self.counter.raw();
+        committed
     }
 
     fn append_sent(&mut self, now: MonotonicNs, stamps: &[SentStamp]) -> Result<(), JournalClosed> {

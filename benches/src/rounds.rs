@@ -12,7 +12,7 @@ use crate::journal_append::{AppendSamples, AppendStage};
 use crate::report::{Report, Row, RunNotes, Target};
 use crate::ring;
 use crate::samples::{Counter, Figures, median};
-use crate::turn::{TurnSamples, World};
+use crate::turn::{STAGES, TurnSamples, World};
 
 /// The probe may move by so much within a round.
 const STEADY_SHARE: f64 = 0.25;
@@ -169,25 +169,14 @@ impl Run {
     }
 
     fn keep_turn(&mut self, open_orders: u32) {
-        let samples = &self.turn_samples;
-        let plaintext = samples.order_to_plaintext.figures(&self.counter);
-        let turn = samples.order_turn.figures(&self.counter);
-        let fill = samples.fill_to_event.figures(&self.counter);
-        // Sums of the budget's stages between slot and frame; beyond 10,000 open orders the look-up
-        // may cost what it may cost with a million.
-        let out = if open_orders <= 10_000 {
-            Target::new(210, 470)
-        } else {
-            Target::new(320, 770)
-        };
-        self.keep(
-            format!("order_to_plaintext_{open_orders}"),
-            Some(out),
-            plaintext,
-        );
-        self.keep(format!("order_turn_{open_orders}"), None, turn);
-        let name = format!("fill_to_event_{open_orders}");
-        self.keep(name, Some(Target::new(2_090, 3_300)), fill);
+        for (at, stage) in STAGES.iter().enumerate() {
+            let figures = self.turn_samples.stages[at].figures(&self.counter);
+            let targets = stage.targets.map(|targets| {
+                let [few, many] = targets;
+                if open_orders <= 10_000 { few } else { many }
+            });
+            self.keep(format!("{}_{open_orders}", stage.name), targets, figures);
+        }
     }
 
     fn keep_ring(&mut self, before: Figures, ring: Figures, after: Figures) {
@@ -267,8 +256,9 @@ mod tests {
         assert_eq!(count("journal_append"), Some(600));
         assert_eq!(count("journal_entry"), Some(600));
         for open_orders in [5, 40] {
-            for stage in ["order_to_plaintext", "order_turn", "fill_to_event"] {
-                assert_eq!(count(&format!("{stage}_{open_orders}")), Some(40));
+            for stage in &STAGES {
+                let name = format!("{}_{open_orders}", stage.name);
+                assert_eq!(count(&name), Some(40));
             }
         }
         if Pinning::choose().peer.is_some() {

@@ -40,6 +40,8 @@ pub(crate) struct VenueStub {
     pub(crate) has_frame: bool,
     /// The newest command's order.
     pub(crate) sent: Option<ClientOrderId>,
+    /// When the last message was decoded, in counts of the counter.
+    pub(crate) decoded_at: u64,
     /// When the last flush found the plaintext ready, in counts of the counter.
     pub(crate) plaintext_at: u64,
     /// Bytes of the last flush.
@@ -61,6 +63,7 @@ impl VenueStub {
             payload: Vec::with_capacity(4096),
             has_frame: false,
             sent: None,
+            decoded_at: 0,
             plaintext_at: 0,
             plaintext_bytes: 0,
             counter: Counter::new(),
@@ -85,10 +88,11 @@ impl Venues for VenueStub {
         self.mask.apply(&mut self.payload, b"");
         self.raw.clear();
         self.raw.extend_from_slice(&self.payload);
-        match self
+        let decoded = self
             .decoder
-            .decode(&mut self.payload, &self.table, &mut self.reports)
-        {
+            .decode(&mut self.payload, &self.table, &mut self.reports);
+        self.decoded_at = self.counter.raw();
+        match decoded {
             DecodedFrame::Engine => Some(Input::VenueFrame {
                 venue: VenueId(0),
                 link: LinkId(1),

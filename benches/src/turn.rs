@@ -17,6 +17,7 @@ use model::{ClientOrderId, LinkId, MonotonicNs, OrderStatus, VenueId, VenueRepor
 use protocol::venue::okx::instrument_table::{InstrumentTable, OkxSettings};
 
 use crate::journal_port::JournalPort;
+use crate::report::Target;
 use crate::samples::{Counter, Samples};
 use crate::scene;
 use crate::stage_ports::{Silence, StrategyStub, VenueStub};
@@ -29,22 +30,57 @@ const FILL_ORDER: &str = "7000000000000000012";
 const FILL_VENUE_ORDER: &str = "2510789768709120";
 const FILL_TRADE: &str = "1518905530";
 
+/// A stage between two stamps of a turn.
+pub(crate) struct TurnStage {
+    /// Its name in the report; the count of open orders follows.
+    pub(crate) name: &'static str,
+    /// The budget's figures up to 10,000 open orders, and beyond, where a look-up may cost what it
+    /// may cost with a million. Sums where a stage is several of the budget's.
+    pub(crate) targets: Option<[Target; 2]>,
+}
+
+const fn stage(name: &'static str, targets: Option<[Target; 2]>) -> TurnStage {
+    TurnStage { name, targets }
+}
+
+const fn same(p50: u64, p99: u64) -> Option<[Target; 2]> {
+    Some([Target::new(p50, p99), Target::new(p50, p99)])
+}
+
+/// Stages of a turn, in the order in which [`World::round`] stamps them.
+pub(crate) const STAGES: [TurnStage; 7] = [
+    // Slot in, plaintext frame out: the three below and what lies between them.
+    stage(
+        "order_to_plaintext",
+        Some([Target::new(210, 470), Target::new(320, 770)]),
+    ),
+    // Slot's check, quota, room, risk, decisions applied.
+    stage(
+        "order_decide",
+        Some([Target::new(85, 250), Target::new(195, 550)]),
+    ),
+    // Bytes made and committed.
+    stage("order_journal", same(60, 120)),
+    // Events' words, command's text, its hash, WebSocket frame.
+    stage("order_encode", same(65, 100)),
+    // To the end of the turn, with the journal entry about the sending.
+    stage("order_turn", None),
+    // Frame's payload in, event's words out.
+    stage("fill_to_event", same(2_090, 3_300)),
+    // Masking, the copy for the journal, simd-json, the report.
+    stage("fill_decode", same(1_700, 2_300)),
+];
+
 /// What a round of turns leaves.
 pub(crate) struct TurnSamples {
-    /// Slot in, plaintext frame out.
-    pub(crate) order_to_plaintext: Samples,
-    /// The same to the end of the turn, with the journal entry about the sending.
-    pub(crate) order_turn: Samples,
-    /// Frame's payload in, event's words out.
-    pub(crate) fill_to_event: Samples,
+    /// One for each of [`STAGES`].
+    pub(crate) stages: [Samples; STAGES.len()],
 }
 
 impl TurnSamples {
     pub(crate) fn with_capacity(orders: usize) -> Self {
         Self {
-            order_to_plaintext: Samples::with_capacity(orders),
-            order_turn: Samples::with_capacity(orders),
-            fill_to_event: Samples::with_capacity(orders),
+            stages: std::array::from_fn(|_| Samples::with_capacity(orders)),
         }
     }
 }
@@ -115,9 +151,7 @@ impl World {
         orders: usize,
         samples: &mut TurnSamples,
     ) -> Result<()> {
-        samples.order_to_plaintext.clear();
-        samples.order_turn.clear();
-        samples.fill_to_event.clear();
+        samples.stages.iter_mut().for_each(Samples::clear);
         let warm = (orders / 10).max(1);
         for step in 0..warm + orders {
             self.turn.journal.wait_for_room(self.reserve_orders)?;
@@ -130,6 +164,8 @@ impl World {
             self.run()?;
             let ended = counter.raw();
             let plaintext_at = self.turn.venues.plaintext_at;
+            let decided_at = self.turn.journal.begun_at;
+            let committed_at = self.turn.journal.committed_at;
             self.show_placed()?;
             self.end_oldest()?;
             let filled = self.lay_fill()?;
@@ -138,9 +174,18 @@ impl World {
             let published_at = self.turn.strategies.published_at;
             self.check_filled(filled, fill_begun, published_at)?;
             if step >= warm {
-                samples.order_to_plaintext.record(begun, plaintext_at);
-                samples.order_turn.record(begun, ended);
-                samples.fill_to_event.record(fill_begun, published_at);
+                let stamps = [
+                    (begun, plaintext_at),
+                    (begun, decided_at),
+                    (decided_at, committed_at),
+                    (committed_at, plaintext_at),
+                    (begun, ended),
+                    (fill_begun, published_at),
+                    (fill_begun, self.turn.venues.decoded_at),
+                ];
+                for (stage, (from, to)) in samples.stages.iter_mut().zip(stamps) {
+                    stage.record(from, to);
+                }
             }
         }
         Ok(())
@@ -237,11 +282,13 @@ mod tests {
         world.round(&counter, 30, &mut samples).unwrap();
         assert_eq!(world.open.len(), 20);
         assert_eq!(world.turn.engine().state().orders.open_count(), 20);
-        let plaintext = samples.order_to_plaintext.figures(&counter).unwrap();
-        let whole = samples.order_turn.figures(&counter).unwrap();
-        let fill = samples.fill_to_event.figures(&counter).unwrap();
-        assert_eq!((plaintext.count, whole.count, fill.count), (30, 30, 30));
-        assert!(plaintext.p50 <= whole.p50);
+        let figures = samples.stages.map(|stage| stage.figures(&counter).unwrap());
+        assert!(figures.iter().all(|stage| stage.count == 30));
+        let [plaintext, decide, journal, encode, whole, fill, decode] = figures;
+        for part in [decide, journal, encode] {
+            assert!(part.mean < plaintext.mean);
+        }
+        assert!(plaintext.p50 <= whole.p50 && decode.p50 < fill.p50);
         assert!(world.frame_bytes() > 100 && world.message_bytes() > 1_000);
     }
 }
