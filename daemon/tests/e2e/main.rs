@@ -4,10 +4,12 @@
 //! not know: the engine's insides, but for its journal and its ledger, which are public forms.
 
 mod engine_process;
+mod hostile_writer;
 mod rig;
 mod trader;
 
 mod orders;
 mod process_deaths;
 mod refusals;
+mod strategies;
 mod venue_faults;
