@@ -39,7 +39,8 @@ pub(crate) fn config() -> Result<EngineConfig> {
         version: 1,
         instance_tag: InstanceTag::new(9).ok_or_else(|| anyhow!("tag 9 is small"))?,
         order_capacity: ORDER_CAPACITY,
-        execution_capacity: 1 << 14,
+        // An execution stays until its order's slot is taken again.
+        execution_capacity: ORDER_CAPACITY,
         answer_window: 1024,
         terminal_keep_ns: NS_PER_S,
         request_age_max_ns: 200 * NS_PER_MS,

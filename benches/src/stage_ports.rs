@@ -152,8 +152,8 @@ impl Venues for VenueStub {
 pub(crate) struct StrategyStub {
     /// The slot of the next request, as a ring's consumer copied it.
     pub(crate) request: Option<[u64; REQUEST_WORDS]>,
-    /// Events published so far.
-    pub(crate) events: u64,
+    /// Why the newest refused request was refused.
+    pub(crate) refused: Option<RejectReason>,
     /// When the last event's words were there, in counts of the counter.
     pub(crate) published_at: u64,
     counter: Counter,
@@ -163,7 +163,7 @@ impl StrategyStub {
     pub(crate) fn new() -> Self {
         Self {
             request: None,
-            events: 0,
+            refused: None,
             published_at: 0,
             counter: Counter::new(),
         }
@@ -193,7 +193,7 @@ impl Strategies for StrategyStub {
 
     fn publish(&mut self, _strategy: StrategyId, event: &OrderEvent) {
         black_box(event.to_words());
-        self.events += 1;
+        self.refused = event.reason.or(self.refused);
         self.published_at = self.counter.raw();
     }
 

@@ -213,7 +213,9 @@ impl World {
     /// The order that was just sent is live at the venue.
     fn show_placed(&mut self) -> Result<()> {
         let sent = self.turn.venues.sent.take();
-        let id = sent.context("an order was not sent: the engine refused it")?;
+        let Some(id) = sent else {
+            bail!("an order was refused: {:?}", self.turn.strategies.refused);
+        };
         self.show(id, VenueOrderState::Live, OrderStatus::Acknowledged)?;
         self.open.push_back(id);
         Ok(())
