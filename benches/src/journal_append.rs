@@ -135,7 +135,7 @@ impl AppendStage {
         let mut is_warm = false;
         while left > 0 {
             let batch = left.min(BATCH);
-            self.port.wait_for_room(0)?;
+            self.port.wait_for_room(BATCH as u32)?;
             for _ in 0..batch {
                 let begun = counter.raw();
                 self.append()?;
