@@ -6,7 +6,7 @@
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::net::UnixStream;
 use std::path::Path;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use model::attach_message::{
     ATTACH_PROTOCOL_VERSION, Accepted, AttachReply, AttachRequest, MESSAGE_BYTES_MAX,
@@ -17,6 +17,8 @@ use rings::shared_memory::layout::{
     HEAD_WORD, PAYLOAD_WORDS, SLOT_WORDS, SlotPayload, WORD_BYTES, ready_stamp, slot_word,
 };
 use rings::shared_memory::liveness::wait_for_hang_up;
+
+use crate::engine_process::PATIENCE;
 
 /// The writer's end of an attachment.
 pub(crate) struct HostileWriter {
@@ -97,7 +99,9 @@ impl HostileWriter {
 
     /// Writes a slot whole, with the stamp that the engine waits for. Waits for room.
     pub(crate) fn push(&mut self, payload: &SlotPayload) {
+        let deadline = Instant::now() + PATIENCE;
         while self.position - self.read_index() >= self.accepted.request_capacity {
+            assert!(Instant::now() < deadline, "the engine takes nothing");
             self.wake();
             if self.is_hung_up(Duration::ZERO) {
                 return;

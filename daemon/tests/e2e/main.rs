@@ -4,6 +4,7 @@
 //! not know: the engine's insides, but for its journal and its ledger, which are public forms.
 
 mod engine_process;
+mod flood;
 mod hostile_writer;
 mod rig;
 mod trader;

@@ -1,6 +1,9 @@
 //! The way of an order, from the strategy to the venue and back, without any fault.
 
-use millrun_client::{OrderEventKind, OrderReference, OrderStatus, Side, TimeInForce};
+use millrun_client::{
+    ClientOrderId, OrderEventKind, OrderReference, OrderStatus, RejectReason, Side, TimeInForce,
+};
+use serde_json::Value;
 
 use crate::rig::{Rig, SWAP};
 use crate::trader::limit;
@@ -64,6 +67,88 @@ fn post_only_that_would_take_ioc_and_fok_end_as_the_venue_says() {
     let ended = trader.wait(taken, OrderEventKind::OrderCancelled);
     assert_eq!(ended.cum_quantity, part.last_quantity);
 
+    assert!(engine.stop().success());
+    rig.ledgers_agree();
+}
+
+// covers: OK6
+#[test]
+fn act_on_an_order_that_does_not_exist_is_refused_as_not_found_and_nothing_is_sent() {
+    let rig = Rig::new();
+    let mut engine = rig.start();
+    let mut trader = rig.attach("grid");
+    let (_, id) = trader.rest(&limit(Side::Buy, "1", "63000"));
+    let nobodys = ClientOrderId::from_integer(id.integer() + 1).unwrap();
+    let order = OrderReference::ClientOrderId(nobodys);
+    let requests = [
+        trader.client.cancel(nobodys).unwrap(),
+        trader.client.query(order).unwrap(),
+        trader.client.replace(order, SWAP, "1", "63000").unwrap(),
+    ];
+    for request in requests {
+        let refused = trader.wait(request, OrderEventKind::RequestRefused);
+        assert_eq!(refused.reason, Some(RejectReason::OrderNotFound));
+    }
+    let stats = rig.venue.stats();
+    assert_eq!((stats.cancels_received, stats.amends_received), (0, 0));
+    assert!(engine.stop().success());
+    rig.ledgers_agree();
+}
+
+/// Runs `millrun order …` as "second" and reads what it printed as JSON; its exit code too.
+fn order_command(rig: &Rig, arguments: &[&str]) -> (i32, Vec<Value>) {
+    let mut all = vec!["order"];
+    all.extend(arguments);
+    all.extend(["--as", "second", "--json"]);
+    let output = rig.run(&all);
+    let text = String::from_utf8(output.stdout).unwrap();
+    let lines = serde_json::Deserializer::from_str(&text).into_iter::<Value>();
+    let code = output.status.code().unwrap();
+    (code, lines.map(Result::unwrap).collect())
+}
+
+// covers: OK8
+#[test]
+fn orders_are_placed_listed_shown_and_cancelled_from_the_command_line() {
+    let rig = Rig::new();
+    // The attachment of each command ends with it; its orders shall not.
+    rig.write_config(|text| text.replace("\"cancel_all\"", "\"keep\""));
+    let mut engine = rig.start();
+    let place = [
+        "place",
+        "--symbol",
+        SWAP,
+        "--side",
+        "buy",
+        "--quantity",
+        "1",
+        "--price",
+    ];
+    let (code, lines) = order_command(&rig, &[&place[..], &["63000"]].concat());
+    assert_eq!(code, 0, "{lines:#?}");
+    let placed = lines.last().unwrap();
+    assert_eq!(placed["event"], "OrderAcknowledged");
+    let id = placed["order"].as_str().unwrap().to_owned();
+    assert_eq!(rig.venue_order(&id).unwrap()["state"], "live");
+    let (code, listed) = order_command(&rig, &["list"]);
+    assert!(
+        code == 0 && format!("{listed:?}").contains(&id),
+        "{listed:#?}"
+    );
+    let (code, lines) = order_command(&rig, &["cancel", "--order", &id]);
+    assert_eq!(code, 0, "{lines:#?}");
+    assert_eq!(lines.last().unwrap()["event"], "OrderCancelled");
+    let (_, listed) = order_command(&rig, &["list"]);
+    assert!(!format!("{listed:?}").contains(&id), "{listed:#?}");
+    let (code, shown) = order_command(&rig, &["show", "--order", &id]);
+    assert!(
+        code == 0 && format!("{shown:?}").contains("cancelled"),
+        "{shown:#?}"
+    );
+    // Beyond the venue's price band.
+    let (code, lines) = order_command(&rig, &[&place[..], &["99000"]].concat());
+    assert_eq!(code, 6, "{lines:#?}");
+    assert_eq!(lines.last().unwrap()["event"], "OrderRejected");
     assert!(engine.stop().success());
     rig.ledgers_agree();
 }
