@@ -216,10 +216,9 @@ impl Run {
         let ratio = median(self.notes.ring_ratios.clone());
         let mut rows = Vec::with_capacity(self.stages.len());
         for stage in self.stages {
-            let best = stage.rounds.iter().map(|round| round.p50).min();
             rows.push(Row {
                 figures: Figures::median_of(&stage.rounds).context("a stage has rounds")?,
-                best_p50: best.context("a stage has rounds")?,
+                p50_rounds: stage.rounds.iter().map(|round| round.p50).collect(),
                 name: stage.name,
                 target: stage.target,
             });
