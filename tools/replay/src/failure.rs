@@ -76,7 +76,7 @@ pub enum ReplayError {
 }
 
 impl ReplayError {
-    /// The process's exit code: 1 operation, 2 options, 5 content of the journal, as of all of `millrun`.
+    /// The process's exit code, as in all of `millrun`: 1 operation, 2 options, 5 the journal.
     pub fn exit_code(&self) -> u8 {
         match self {
             Self::Journal(error) => match error.code() {
