@@ -20,7 +20,7 @@ mod stage_ports;
 mod turn;
 
 use anyhow::Result;
-use clap::Parser;
+use clap::{Parser, value_parser};
 
 use crate::rounds::Sizes;
 
@@ -35,7 +35,11 @@ const ROUNDS_MIN: u32 = 5;
 )]
 struct Arguments {
     /// Rounds; each measures every stage once
-    #[arg(long, default_value_t = ROUNDS_MIN, value_parser = clap::value_parser!(u32).range(i64::from(ROUNDS_MIN)..=100))]
+    #[arg(
+        long,
+        default_value_t = ROUNDS_MIN,
+        value_parser = value_parser!(u32).range(i64::from(ROUNDS_MIN)..=100)
+    )]
     rounds: u32,
     /// A tenth of the samples
     #[arg(long)]

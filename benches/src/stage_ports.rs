@@ -1,7 +1,7 @@
 //! The ports of a turn with nothing behind them: requests and frames that lie ready, bytes and
 //! events that go no further than their buffers.
 //!
-//! What costs time in the daemon costs it here too: a slot's check, masking, decoding, the command's
+//! What costs time in the daemon costs it here too: a slot's check, masking, decoding, a command's
 //! text, its hash and its WebSocket frame, the event's words. Left out are sockets, TLS and the
 //! rings' memory. Must not know what is measured.
 
