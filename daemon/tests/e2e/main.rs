@@ -3,6 +3,8 @@
 //! Each test has a simulator, a directory and engine processes of its own; nothing is shared. Must
 //! not know: the engine's insides, but for its journal and its ledger, which are public forms.
 
+#![allow(clippy::unwrap_used, reason = "everything here is a test")]
+
 mod engine_process;
 mod flood;
 mod hostile_writer;

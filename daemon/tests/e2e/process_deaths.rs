@@ -32,7 +32,7 @@ fn is_complete(events: &[OrderEvent]) {
     assert_eq!(numbers, wanted);
 }
 
-// covers: HP7 C01 C05
+// covers: HP7 C01
 #[test]
 fn killed_engine_comes_back_with_its_orders_and_the_client_misses_nothing_and_gets_nothing_twice() {
     let rig = Rig::new();

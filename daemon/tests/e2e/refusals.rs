@@ -7,7 +7,7 @@ use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use millrun_client::{Client, OrderEventKind, Resume, Side};
+use millrun_client::{Client, OrderEventKind, RejectReason, Resume, Side};
 use serde_json::json;
 use venue_simulator::{Simulator, SimulatorConfig};
 
@@ -85,7 +85,6 @@ fn configuration_with_several_errors_is_refused_with_all_of_them_at_once() {
     assert!(!rig.path("data").exists(), "nothing was made");
 }
 
-// covers: S01
 #[test]
 fn key_file_that_is_missing_or_open_to_others_is_refused_by_its_path() {
     let rig = Rig::new();
@@ -243,6 +242,7 @@ fn refused_login_is_said_and_is_not_tried_again_and_again() {
     let answer = client.next_event(Duration::from_secs(5)).unwrap().unwrap();
     assert_eq!(answer.request_id, request);
     assert_eq!(answer.kind, OrderEventKind::RequestRefused);
+    assert_eq!(answer.reason, Some(RejectReason::VenueDown));
     // That nothing happens can only be seen by letting time pass; events are read meanwhile.
     while said.elapsed() < Duration::from_secs(2) {
         let left = Duration::from_secs(2).saturating_sub(said.elapsed());

@@ -10,8 +10,8 @@ use millrun_client::{
 };
 use model::input::{Input, LossReason};
 use model::journal_record::{EntryBuffers, take_entry};
-use model::order_request::Request;
-use model::{MonotonicNs, RequestId, StrategyId, request_slot};
+use model::order_request::{NewOrder, OrderType, Request, TimeInForce};
+use model::{Instrument, MonotonicNs, Price, RequestId, StrategyId, request_slot};
 use rings::shared_memory::layout::{CLOSED_WORD, HEAD_WORD, PARKED_WORD, SlotPayload};
 use rustix::time::{ClockId, clock_gettime};
 
@@ -180,6 +180,23 @@ fn query_words(request: u64) -> SlotPayload {
     request_slot::to_words(RequestId(request), written_at, &Request::Query { order })
 }
 
+/// An order of one lot that rests at 63000.
+fn order_words(request: u64, instrument: &Instrument) -> SlotPayload {
+    let order = NewOrder {
+        instrument: instrument.id,
+        side: Side::Buy,
+        order_type: OrderType::Limit,
+        time_in_force: TimeInForce::GoodTillCancel,
+        post_only: false,
+        reduce_only: false,
+        order_quantity: instrument.lot,
+        limit_price: Price::from_units(63_000 * 10_i64.pow(instrument.price_scale.into())),
+        valid_for_ns: 0,
+    };
+    let written_at = MonotonicNs(monotonic_now_ns());
+    request_slot::to_words(RequestId(request), written_at, &Request::New(order))
+}
+
 /// Attaches as "second", does `attack`, and expects to be hung up on for corruption.
 fn is_detached(rig: &Rig, engine: &EngineProcess, attack: impl FnOnce(&mut HostileWriter)) {
     let before = losses(rig).len();
@@ -209,13 +226,19 @@ fn ring_that_holds_what_no_writer_writes_is_detached_alone_and_the_other_trades_
         });
         trades_on(&mut trader);
     }
-    // A stamp that moves back, after requests that were good.
+    // A stamp that moves back, after requests that were good: one is an order, and goes with it.
+    let cancels = rig.venue.stats().cancels_received;
     is_detached(&rig, &engine, |writer| {
         for request in 1..=20 {
             writer.push(&query_words(request));
         }
+        let accepted = rig.venue.stats().orders_accepted;
+        let instrument = trader.client.instruments().by_symbol(SWAP).unwrap();
+        writer.push(&order_words(21, instrument));
+        rig.wait_stats(|stats| stats.orders_accepted > accepted);
         writer.write_word(writer.next_slot(), 0);
     });
+    rig.wait_stats(|stats| stats.cancels_received > cancels);
     trades_on(&mut trader);
     // A read index of the event ring that is ahead of everything that was written to it.
     for index in [1 << 40, u64::MAX] {
