@@ -222,6 +222,8 @@ impl State {
             | Input::StrategyLost { .. }
             | Input::NotSent { .. } => {}
             Input::ConfigApplied(config) => self.reconfigure(config),
+            // A slot that is no request has no id that could be believed: its number moves nothing.
+            Input::RoomRefused(run) if run.reason == RejectReason::BadRequest => {}
             Input::RoomRefused(run) => {
                 if let Some(strategy) = self.strategies.get_mut(usize::from(run.strategy.0)) {
                     strategy.last_request_id = strategy.last_request_id.max(run.last);

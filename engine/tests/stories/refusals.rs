@@ -314,6 +314,24 @@ fn a_request_of_a_run_that_found_no_room_is_answered_and_never_taken_later() {
     assert_eq!(stage.sent.len(), 0);
 }
 
+// covers: R04
+#[test]
+fn the_id_in_a_slot_that_is_no_request_does_not_shut_the_strategy_out() {
+    let mut stage = Stage::live();
+    let last = RequestId(u64::MAX);
+    let run = RoomRefused {
+        strategy: StrategyId(0),
+        first: last,
+        last,
+        count: 1,
+        reason: R::BadRequest,
+    };
+    stage.feed(&Input::RoomRefused(run));
+    assert_eq!(stage.last_kind(0), Kind::RequestsRefused);
+    let id = stage.resting(50, 100);
+    assert!(stage.order(id).is_open());
+}
+
 #[test]
 fn a_request_without_room_or_from_nobody_is_refused_before_anything_else() {
     let mut stage = Stage::live();
