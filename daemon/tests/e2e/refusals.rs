@@ -1,4 +1,5 @@
-//! What a start refuses: in one paragraph with what, where and what to do, and with nothing changed.
+//! What a start refuses: in one paragraph with what, where and what to do, and with nothing
+//! changed.
 
 use std::collections::BTreeMap;
 use std::fs;

@@ -368,7 +368,8 @@ fn command_that_is_refused_for_its_rate_is_refused_and_not_unknown() {
     let rig = Rig::new();
     let mut engine = rig.start();
     let mut trader = rig.attach("grid");
-    let limited = |on: &str| json!({"fault": {"kind": "answer", "code": "50011", "executes": false}, "when": {"on": on}});
+    let refusal = json!({"kind": "answer", "code": "50011", "executes": false});
+    let limited = |on: &str| json!({"fault": refusal, "when": {"on": on}});
     let (resting, _) = trader.rest(&limit(Side::Buy, "1", "63000"));
     rig.arm(limited("order"));
     let request = trader
