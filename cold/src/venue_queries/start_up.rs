@@ -4,10 +4,8 @@
 
 use std::sync::Arc;
 
-use model::decimal_text::DecimalText;
 use model::identifiers::Symbol;
 use model::instrument::{InstrumentKind, InstrumentState};
-use model::{AccountId, InstrumentId};
 use protocol::venue::okx::rest::RestCall;
 use protocol::venue::okx::rest::answer::RestAnswers;
 use protocol::venue::okx::rest::instrument_rules::InstrumentRules;
@@ -87,7 +85,7 @@ pub fn fetch_instruments(
         let symbol = *symbol;
         rules
             .ok_or(QueryError::NotListed { symbol, inst_type })
-            .and_then(|rules| fetched(settings, rules))
+            .and_then(fetched)
     };
     symbols.iter().map(find).collect()
 }
@@ -144,19 +142,12 @@ fn inst_type_of(symbol: &Symbol) -> &'static str {
     }
 }
 
-fn fetched(
-    settings: &QuerySettings,
-    rules: &InstrumentRules,
-) -> Result<FetchedInstrument, QueryError> {
+fn fetched(rules: &InstrumentRules) -> Result<FetchedInstrument, QueryError> {
     let unusable = |error| QueryError::Rules {
         symbol: rules.symbol,
         error,
     };
-    let scales = rules.first_scales().map_err(unusable)?;
-    let instrument = rules
-        .instrument(InstrumentId(0), settings.venue, AccountId(0), scales)
-        .map_err(unusable)?;
-    let multiplier = DecimalText::new(instrument.multiplier_units, instrument.multiplier_scale);
+    let multiplier = rules.multiplier().map_err(unusable)?;
     Ok(FetchedInstrument {
         symbol: rules.symbol,
         venue_code: rules.venue_code,

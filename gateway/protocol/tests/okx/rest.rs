@@ -3,15 +3,15 @@
 use millrun_protocol::venue::okx::reject_map::FailureClass;
 use millrun_protocol::venue::okx::request_id::CommandKey;
 use millrun_protocol::venue::okx::rest::answer::{RestAnswers, RestError, SkippedRow};
-use millrun_protocol::venue::okx::rest::instrument_rules::{InstrumentRules, RulesError, Scales};
+use millrun_protocol::venue::okx::rest::instrument_rules::{InstrumentRules, RulesError};
 use millrun_protocol::venue::okx::rest::reference::PositionSide;
+use model::ClientOrderId;
 use model::execution_report::{
     CommandReply, LiquiditySide, QuarantineReason, ReplyOutcome, VenueOrderState,
 };
 use model::identifiers::Text;
 use model::instrument::{InstrumentKind, InstrumentState};
 use model::order_request::CommandKind;
-use model::{AccountId, ClientOrderId, InstrumentId, VenueId};
 use proptest::prelude::*;
 
 use crate::instruments::table;
@@ -156,82 +156,64 @@ fn rules() -> Vec<InstrumentRules> {
     page.rows
 }
 
-// covers: V28
 #[test]
-fn instruments_become_exact_rules_at_scales_that_hold_a_hundred_largest_orders() {
+fn instruments_keep_the_venues_exact_rules() {
     let rows = [
         (
             "BTC-USDT-SWAP",
             InstrumentKind::Linear,
             InstrumentState::Live,
-            (3, 4),
             10_459,
-            (1, 2),
+            "0.01",
         ),
         (
             "BTC-USD-SWAP",
             InstrumentKind::Inverse,
             InstrumentState::PostOnly,
-            (3, 2),
             10_458,
-            (100, 0),
+            "100",
         ),
         (
             "PEPE-USDT",
             InstrumentKind::Spot,
             InstrumentState::Live,
-            (11, 2),
             0,
-            (1, 0),
+            "1",
         ),
     ];
     let rules = rules();
-    for (place, (symbol, kind, state, (price, quantity), code, multiplier)) in
-        rows.into_iter().enumerate()
-    {
-        let scales = rules[place].first_scales().unwrap();
-        assert_eq!(scales, Scales { price, quantity }, "{symbol}");
-        let id = InstrumentId(7);
-        let made = rules[place].instrument(id, VenueId(0), AccountId(0), scales);
-        let made = made.unwrap();
+    for (read, (symbol, kind, state, code, multiplier)) in rules.iter().zip(rows) {
         assert_eq!(
-            (made.symbol.as_str(), made.kind, made.state),
+            (read.symbol.as_str(), read.kind, read.state),
             (symbol, kind, state)
         );
-        assert_eq!(made.venue_code, code);
-        assert_eq!((made.multiplier_units, made.multiplier_scale), multiplier);
-        assert_eq!(made.defect(), None);
+        assert_eq!(read.venue_code, code);
+        assert_eq!(read.multiplier().unwrap().as_str(), multiplier);
     }
-    let swap = rules[0];
-    let scales = swap.first_scales().unwrap();
-    let made = swap.instrument(InstrumentId(0), VenueId(0), AccountId(0), scales);
-    let made = made.unwrap();
-    assert_eq!((made.tick.units(), made.lot.units()), (100, 100));
-    assert_eq!(made.quantity_max.units(), 1_000_000_000_000);
+    assert_eq!(
+        (rules[0].tick.as_str(), rules[0].lot.as_str()),
+        ("0.1", "0.01")
+    );
     assert_eq!(rules[3].state, InstrumentState::Suspended);
-    // The venue's limit stands for "none": it is cut to what a hundred orders may add up to.
-    let scales = rules[3].first_scales().unwrap();
-    assert_eq!((scales.price, scales.quantity), (3, 8));
-    let made = rules[3].instrument(InstrumentId(0), VenueId(0), AccountId(0), scales);
-    assert_eq!(made.unwrap().quantity_max.units(), i64::MAX / 100);
 }
 
-// covers: V28
 #[test]
-fn a_rule_finer_than_the_fixed_scale_is_refused_by_name() {
-    let mut finer = rules()[0];
-    let scales = finer.first_scales().unwrap();
-    finer.tick = Text::new(b"0.00001").unwrap();
-    let made = finer.instrument(InstrumentId(0), VenueId(0), AccountId(0), scales);
-    let refused = made.unwrap_err();
+fn a_multiplier_that_is_no_positive_decimal_or_does_not_fit_is_refused_by_name() {
+    let mut swap = rules()[0];
+    for text in ["", "-1", "0", "x"] {
+        swap.contract_value = Text::new(text.as_bytes()).unwrap();
+        let error = swap.multiplier().unwrap_err();
+        assert_eq!(
+            error,
+            RulesError::BadDecimal { member: "ctVal" },
+            "{text:?}"
+        );
+    }
+    swap.contract_value = Text::new(b"0.0000000001").unwrap();
+    swap.contract_multiplier = Text::new(b"0.0000000001").unwrap();
     assert_eq!(
-        refused.to_string(),
-        "SCALE_TOO_COARSE: tickSz is finer than 3 decimal places"
-    );
-    finer.tick = Text::new(b"-1").unwrap();
-    assert_eq!(
-        finer.first_scales(),
-        Err(RulesError::BadDecimal { member: "tickSz" })
+        swap.multiplier().unwrap_err(),
+        RulesError::MultiplierTooLarge
     );
 }
 
@@ -317,7 +299,7 @@ proptest! {
         let _ = answers.positions(status, &mut damaged.clone(), &table);
         if let Ok(page) = answers.instruments(status, &mut damaged.clone()) {
             for rules in page.rows {
-                let _ = rules.first_scales();
+                let _ = rules.multiplier();
             }
         }
         let replies = answers.replies(status, &mut damaged, &[key(OURS)]);
