@@ -3,13 +3,11 @@
 //! Every order with its end, every execution with price, quantity and fee. Comparing is by order
 //! and by trade id: an execution that one side lacks, or that we booked twice, is counted as lost.
 
-use crate::recovery::entry_kind;
+use crate::recovery::walk;
 use anyhow::{Context, Result};
-use journal::Reader;
 use model::decimal_text::{DecimalText, parse_units};
 use model::execution_report::FEE_SCALE;
-use model::input::{EntryKind, Input};
-use model::journal_record::{EntryBuffers, take_entry};
+use model::input::Input;
 use model::order_change::ChangeBody;
 use model::{Decision, EngineConfig, OrderChange, OrderStatus};
 use serde::Deserialize;
@@ -64,25 +62,21 @@ impl Ledger {
     pub fn of_journal(directory: &Path) -> Result<Self> {
         let mut ledger = Self::default();
         let mut config: Option<EngineConfig> = None;
-        let mut reader = Reader::open(directory, 1)?;
-        let mut buffers = EntryBuffers::default();
-        while let Some(entry) = reader.next_entry()? {
-            let kind = entry_kind(entry.kind)?;
-            if matches!(kind, EntryKind::Sent | EntryKind::Checkpoint) {
-                continue;
-            }
-            let (input, decisions) = take_entry(kind, entry.body, &mut buffers)
-                .with_context(|| format!("entry {}", entry.sequence))?;
+        walk(directory, |_, decided| {
+            let Some((input, decisions)) = decided else {
+                return Ok(());
+            };
             if let Input::ConfigApplied(applied) = input {
                 config = Some(applied.clone());
             }
-            let Some(config) = &config else { continue };
+            let Some(config) = &config else { return Ok(()) };
             for decision in decisions {
                 if let Decision::Order(change) = decision {
                     ledger.take(config, change);
                 }
             }
-        }
+            Ok(())
+        })?;
         Ok(ledger)
     }
 

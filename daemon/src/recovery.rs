@@ -5,10 +5,10 @@
 
 use anyhow::{Context, Result, bail};
 use engine::{Engine, Moment};
-use journal::Reader;
+use journal::{Entry, Reader};
 use model::input::{EntryKind, Input};
 use model::journal_record::{EntryBuffers, take_entry};
-use model::{EngineConfig, MonotonicNs};
+use model::{Decision, EngineConfig, MonotonicNs};
 use std::path::Path;
 
 /// What folding a journal gave.
@@ -34,49 +34,76 @@ pub fn fold(directory: &Path, mut progress: impl FnMut(u64)) -> Result<Folded> {
         entries: 0,
         last_sequence: 0,
     };
-    let mut reader = Reader::open(directory, 1)?;
-    let mut buffers = EntryBuffers::default();
-    while let Some(entry) = reader.next_entry()? {
-        fold_entry(&mut folded, &entry, &mut buffers)
-            .with_context(|| format!("reading entry {} of the journal", entry.sequence))?;
+    walk(directory, |entry, decided| {
+        if let Some((input, decisions)) = decided {
+            folded.take(entry, &input, decisions)?;
+        }
         folded.entries = folded.entries.saturating_add(1);
         folded.last_sequence = entry.sequence;
         if folded.entries.is_multiple_of(100_000) {
             progress(folded.entries);
         }
-    }
+        Ok(())
+    })?;
     Ok(folded)
 }
 
-/// Folds one entry.
+impl Folded {
+    fn take(&mut self, entry: &Entry<'_>, input: &Input<'_>, decisions: &[Decision]) -> Result<()> {
+        if let Input::ConfigApplied(config) = input {
+            self.config = Some((*config).clone());
+            if self.engine.is_none() {
+                self.engine = Some(Engine::new(config));
+            }
+        }
+        let Some(engine) = &mut self.engine else {
+            bail!(
+                "the journal begins with {} instead of a configuration",
+                input.kind()
+            );
+        };
+        let moment = Moment {
+            sequence: entry.sequence,
+            now: MonotonicNs(entry.now_ns),
+        };
+        engine.fold(moment, input, decisions);
+        Ok(())
+    }
+}
+
+/// What an entry holds when it is an input: the input and what was decided on it.
+pub type Decided<'a> = Option<(Input<'a>, &'a [Decision])>;
+
+/// Visits every entry of a journal, from the first to the last. Entries that are no inputs come
+/// with `None`.
 ///
 /// # Errors
-/// A kind that this version does not know, or a body that is not one.
-pub fn fold_entry(
-    folded: &mut Folded,
-    entry: &journal::Entry<'_>,
+/// Damage, with file, offset and last good sequence; an entry that this version cannot read, by its
+/// sequence; what `visit` gives.
+pub fn walk(
+    directory: &Path,
+    mut visit: impl FnMut(&Entry<'_>, Decided<'_>) -> Result<()>,
+) -> Result<()> {
+    let mut reader = Reader::open(directory, 1)?;
+    let mut buffers = EntryBuffers::default();
+    while let Some(entry) = reader.next_entry()? {
+        visit_entry(&entry, &mut buffers, &mut visit)
+            .with_context(|| format!("reading entry {} of the journal", entry.sequence))?;
+    }
+    Ok(())
+}
+
+fn visit_entry(
+    entry: &Entry<'_>,
     buffers: &mut EntryBuffers,
+    visit: &mut impl FnMut(&Entry<'_>, Decided<'_>) -> Result<()>,
 ) -> Result<()> {
     let kind = entry_kind(entry.kind)?;
-    if matches!(kind, EntryKind::Sent | EntryKind::Checkpoint) {
-        return Ok(());
-    }
-    let (input, decisions) = take_entry(kind, entry.body, buffers)?;
-    if let Input::ConfigApplied(config) = &input {
-        folded.config = Some((*config).clone());
-        if folded.engine.is_none() {
-            folded.engine = Some(Engine::new(config));
-        }
-    }
-    let Some(engine) = &mut folded.engine else {
-        bail!("the journal begins with {kind} instead of a configuration");
+    let decided = match kind {
+        EntryKind::Sent | EntryKind::Checkpoint => None,
+        kind => Some(take_entry(kind, entry.body, buffers)?),
     };
-    let moment = Moment {
-        sequence: entry.sequence,
-        now: MonotonicNs(entry.now_ns),
-    };
-    engine.fold(moment, &input, decisions);
-    Ok(())
+    visit(entry, decided)
 }
 
 /// The kind of an entry.

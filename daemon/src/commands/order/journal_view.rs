@@ -2,13 +2,11 @@
 
 use crate::cli::Exit;
 use crate::config::Settings;
-use crate::recovery::{entry_kind, fold};
+use crate::recovery::{fold, walk};
 use crate::start::journal_directory;
 use anyhow::{Context, Result, bail};
 use engine::order::Order;
-use journal::Reader;
 use model::input::EntryKind;
-use model::journal_record::{EntryBuffers, take_entry};
 use model::{ClientOrderId, Decision, EngineConfig, Instrument, OrderChange};
 use serde_json::{Value, json};
 
@@ -81,25 +79,21 @@ fn print_order(line: &Value) {
 /// Shows every change of one order, from the journal alone.
 pub(super) fn show(settings: &Settings, order: u64, as_json: bool) -> Result<Exit> {
     let id = ClientOrderId::from_integer(order).context("an order id is a positive number")?;
-    let mut reader = Reader::open(&journal_directory(settings), 1)?;
-    let mut buffers = EntryBuffers::default();
     let mut changes = 0;
-    while let Some(entry) = reader.next_entry()? {
-        let (sequence, kind) = (entry.sequence, entry_kind(entry.kind)?);
-        if matches!(kind, EntryKind::Sent | EntryKind::Checkpoint) {
-            continue;
-        }
-        let (_, decisions) = take_entry(kind, entry.body, &mut buffers)
-            .with_context(|| format!("entry {sequence}"))?;
+    walk(&journal_directory(settings), |entry, decided| {
+        let Some((input, decisions)) = decided else {
+            return Ok(());
+        };
         for decision in decisions {
             if let Decision::Order(change) = decision
                 && change.client_order_id == id
             {
                 changes += 1;
-                print_change(sequence, kind, change, as_json);
+                print_change(entry.sequence, input.kind(), change, as_json);
             }
         }
-    }
+        Ok(())
+    })?;
     if changes == 0 {
         bail!(
             "ORDER_NOT_FOUND: order {order} is not in this journal; see `millrun order list --all`"
