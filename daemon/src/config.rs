@@ -25,7 +25,7 @@ use std::path::{Path, PathBuf};
 
 pub use describe::{MemoryEstimate, describe, describe_json, memory_estimate};
 pub use endpoint::UrlParts;
-pub use instrument_rules::{VenueInstrument, multiplier_text};
+pub use instrument_rules::VenueInstrument;
 pub use journal::Mode as JournalMode;
 pub use keys::{KeySpec, Kind, Presence, SECTIONS, SectionSpec, Shape, section};
 pub use model::engine_config::OnLoss;

@@ -1,7 +1,7 @@
 //! From settings and a venue's rules to the engine's configuration: scales, exact limits, kept ids.
 #![allow(clippy::unwrap_used, reason = "a test fails by it")]
 
-use millrun::config::{Settings, VenueInstrument, VenueSettings, multiplier_text};
+use millrun::config::{Settings, VenueInstrument, VenueSettings};
 use model::engine_config::{OnLoss, RateRule, RateScope};
 use model::instrument::{InstrumentKind, InstrumentState};
 use model::{EngineConfig, InstrumentId, StrategyId};
@@ -329,15 +329,6 @@ fn every_instrument_that_the_venue_does_not_list_or_describes_badly_is_named_at_
         convert(&settings, &rules, None).unwrap_err(),
         expected.join("\n")
     );
-}
-
-#[test]
-fn a_multiplier_is_the_exact_product_of_its_two_texts() {
-    assert_eq!(multiplier_text("0.01", "1").as_deref(), Some("0.01"));
-    assert_eq!(multiplier_text("0.01", "100").as_deref(), Some("1"));
-    assert_eq!(multiplier_text("100", "10").as_deref(), Some("1000"));
-    assert_eq!(multiplier_text("0.0000000001", "0.0000000001"), None);
-    assert_eq!(multiplier_text("", "1"), None);
 }
 
 proptest! {

@@ -99,17 +99,6 @@ impl ExactDecimal {
         (-self.exponent).max(0).unsigned_abs()
     }
 
-    /// The exact product, if it fits.
-    pub(super) fn times(&self, other: &Self) -> Option<Self> {
-        let mut digits = self.digits.checked_mul(other.digits)?;
-        let mut exponent = self.exponent + other.exponent;
-        while digits != 0 && digits % 10 == 0 {
-            digits /= 10;
-            exponent += 1;
-        }
-        Some(Self { digits, exponent })
-    }
-
     /// The count of 10^-`scale` units.
     ///
     /// # Errors
@@ -155,12 +144,6 @@ mod tests {
         assert_eq!(decimal("5e-3").decimal_places(), 3);
         assert_eq!(decimal("0.000").decimal_places(), 0);
         assert_eq!(decimal("1200").units(2), Ok(120_000));
-    }
-
-    #[test]
-    fn a_product_is_exact_and_needs_no_more_places_than_it_has() {
-        let product = decimal("0.01").times(&decimal("10")).unwrap();
-        assert_eq!((product.decimal_places(), product.units(1)), (1, Ok(1)));
     }
 
     #[test]

@@ -10,7 +10,7 @@ use super::problem::Problem;
 use model::decimal_text::SCALE_MAX;
 use model::identifiers::Symbol;
 use model::instrument::{Instrument, InstrumentKind, InstrumentState};
-use model::{AccountId, DecimalText, InstrumentId, Price, Quantity, VenueId};
+use model::{AccountId, InstrumentId, Price, Quantity, VenueId};
 
 /// Decimal places kept free below tick and lot, for steps that become finer.
 const SPARE_PLACES: u32 = 2;
@@ -42,17 +42,6 @@ pub struct VenueInstrument {
     pub quantity_max: String,
     /// Contract multiplier (OKX `ctVal` x `ctMult`), decimal text; "1" for spot.
     pub multiplier: String,
-}
-
-/// The exact product of two decimal texts, as a contract's multiplier is (OKX `ctVal` x `ctMult`).
-/// `None` when one is no decimal number or the product does not fit 64 bits at 18 places.
-pub fn multiplier_text(contract_value: &str, contract_multiplier: &str) -> Option<String> {
-    let value = ExactDecimal::parse(contract_value.as_bytes()).ok()?;
-    let factor = ExactDecimal::parse(contract_multiplier.as_bytes()).ok()?;
-    let product = value.times(&factor)?;
-    let scale = u8::try_from(product.decimal_places()).ok()?;
-    let units = i64::try_from(product.units(scale).ok()?).ok()?;
-    (scale <= SCALE_MAX).then(|| DecimalText::new(units, scale).to_string())
 }
 
 /// Our numbers for an instrument.
