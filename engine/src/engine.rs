@@ -35,6 +35,11 @@ impl Engine {
         }
     }
 
+    /// An engine that knows what a state says: one that was read from bytes.
+    pub fn from_state(state: State) -> Self {
+        Self { state }
+    }
+
     /// What the engine knows.
     pub fn state(&self) -> &State {
         &self.state

@@ -9,10 +9,12 @@ mod digest;
 mod rates;
 mod reconfigure;
 mod runs;
+mod state_bytes;
 mod strategy;
 
 pub use deadlines::{DeadlineKey, Deadlines};
 pub(crate) use rates::VenueRates;
+pub use state_bytes::{STATE_VERSION, StateBytesError};
 pub use strategy::{Answer, RequestNovelty, StrategyState};
 
 use crate::engine::Moment;
@@ -23,24 +25,26 @@ use model::engine_config::VenuePolicy;
 use model::input::{Input, LinkState};
 use model::{
     BootEpoch, ClientOrderId, Decision, EngineConfig, InstrumentId, LinkId, MonotonicNs, ReconFact,
-    RejectReason, UnixNs, UtcAnchor, VenueId,
+    RejectReason, UnixNs, UtcAnchor, VenueId, canonical_struct,
 };
 use std::collections::VecDeque;
 
 /// Most acts over many orders that may wait when a strategy asks for one more.
 pub const TASKS_MAX: usize = 64;
 
-/// What is known of one venue.
-#[derive(Debug, Clone)]
-pub struct VenueStatus {
-    /// Whether it takes new orders.
-    pub state: VenueState,
-    /// The connection that is up.
-    pub link: Option<LinkId>,
-    /// Sweeps so far.
-    pub sweep_no: u32,
-    /// When the next sweep is due.
-    pub sweep_due: MonotonicNs,
+canonical_struct! {
+    /// What is known of one venue.
+    #[derive(Debug, Clone)]
+    pub struct VenueStatus {
+        /// Whether it takes new orders.
+        pub state: VenueState,
+        /// The connection that is up.
+        pub link: Option<LinkId>,
+        /// Sweeps so far.
+        pub sweep_no: u32,
+        /// When the next sweep is due.
+        pub sweep_due: MonotonicNs,
+    }
 }
 
 /// Where a sweep stands.
@@ -64,17 +68,19 @@ impl SweepStep {
     }
 }
 
-/// An act over many orders, under way.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct TaskProgress {
-    /// Which act.
-    pub task: WideTask,
-    /// The slot to go on with.
-    pub next_slot: u32,
-    /// Not before this moment.
-    pub due_at: MonotonicNs,
-    /// An order of this pass had to be passed over.
-    pub passed_over: bool,
+canonical_struct! {
+    /// An act over many orders, under way.
+    #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+    pub struct TaskProgress {
+        /// Which act.
+        pub task: WideTask,
+        /// The slot to go on with.
+        pub next_slot: u32,
+        /// Not before this moment.
+        pub due_at: MonotonicNs,
+        /// An order of this pass had to be passed over.
+        pub passed_over: bool,
+    }
 }
 
 impl TaskProgress {

@@ -184,6 +184,34 @@ impl<T: CanonicalBytes> CanonicalBytes for Option<T> {
     }
 }
 
+impl<T: CanonicalBytes, U: CanonicalBytes> CanonicalBytes for (T, U) {
+    fn put(&self, sink: &mut impl ByteSink) {
+        self.0.put(sink);
+        self.1.put(sink);
+    }
+
+    fn take(source: &mut ByteSource<'_>) -> Result<Self, BytesError> {
+        Ok((T::take(source)?, U::take(source)?))
+    }
+}
+
+/// A fixed number of places, each taken or not.
+impl<T: CanonicalBytes + Copy, const N: usize> CanonicalBytes for [Option<T>; N] {
+    fn put(&self, sink: &mut impl ByteSink) {
+        for place in self {
+            place.put(sink);
+        }
+    }
+
+    fn take(source: &mut ByteSource<'_>) -> Result<Self, BytesError> {
+        let mut places = [None; N];
+        for place in &mut places {
+            *place = CanonicalBytes::take(source)?;
+        }
+        Ok(places)
+    }
+}
+
 /// A list with a 16-bit count before it.
 impl<T: CanonicalBytes> CanonicalBytes for Vec<T> {
     fn put(&self, sink: &mut impl ByteSink) {
@@ -214,6 +242,30 @@ pub fn put_list<T: CanonicalBytes>(list: &[T], sink: &mut impl ByteSink) {
     for element in list {
         element.put(sink);
     }
+}
+
+/// Puts the count of a list that may be longer than a journaled one: 32 bits.
+///
+/// # Panics
+/// If the list has more than 2^32 - 1 elements.
+pub fn put_count(count: usize, sink: &mut impl ByteSink) {
+    let count = u32::try_from(count).expect("lists of a state are counted in 32 bits");
+    count.put(sink);
+}
+
+/// Takes a 32-bit count, refused when fewer bytes are left than there are elements.
+///
+/// # Errors
+/// [`BytesError::TooShort`].
+pub fn take_count(source: &mut ByteSource<'_>) -> Result<usize, BytesError> {
+    let wanted = usize::try_from(u32::take(source)?).unwrap_or(usize::MAX);
+    if wanted > source.remaining() {
+        return Err(BytesError::TooShort {
+            wanted,
+            found: source.remaining(),
+        });
+    }
+    Ok(wanted)
 }
 
 /// Declares a struct whose bytes are its fields' bytes in order.

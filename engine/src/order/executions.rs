@@ -110,12 +110,16 @@ impl ExecutionTable {
         Some(at)
     }
 
-    /// Shows the trade ids of an order's list, newest first.
-    pub(crate) fn each_of(&self, first_of_order: u32, mut visit: impl FnMut(&TradeId)) {
+    /// Shows the executions of an order's list, newest first.
+    pub(crate) fn each_of(
+        &self,
+        first_of_order: u32,
+        mut visit: impl FnMut(InstrumentId, &TradeId),
+    ) {
         let mut at = first_of_order;
         while at != NONE {
             let node = &self.nodes[index(at)];
-            visit(&node.trade_id);
+            visit(node.instrument, &node.trade_id);
             at = node.next_of_order;
         }
     }

@@ -3,7 +3,8 @@
 use model::recon_fact::FactSource;
 use model::{
     ClientOrderId, CommandKind, InstrumentId, MonotonicNs, OrderStatus, OrderType, Price, Quantity,
-    RequestId, Side, StrategyId, TimeInForce, UnixNs, VenueOrderId,
+    RequestId, Side, StrategyId, TimeInForce, UnixNs, VenueOrderId, canonical_enum,
+    canonical_struct,
 };
 
 /// Most commands under way at once for one order.
@@ -14,130 +15,137 @@ pub const PENDING_MAX: usize = 4;
 /// answer that is under way worthless.
 pub const ASK_LOST_NS: u64 = 30 * model::time::NS_PER_S;
 
-/// What is known of a command's effect.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Certainty {
-    /// Sent; the answer is due.
-    InFlight,
-    /// No answer can be expected any more; the venue is being asked.
-    Unknown,
-    /// Asking did not help.
-    NeedsOperator,
+canonical_enum! {
+    /// What is known of a command's effect.
+    pub enum Certainty {
+        /// Sent; the answer is due.
+        InFlight = 1 as "in_flight",
+        /// No answer can be expected any more; the venue is being asked.
+        Unknown = 2 as "UNKNOWN",
+        /// Asking did not help.
+        NeedsOperator = 3 as "NEEDS_OPERATOR",
+    }
 }
 
-/// A command that has not ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct PendingCommand {
-    /// New, cancel or replace.
-    pub command: CommandKind,
-    /// Running number within the order.
-    pub command_seq: u16,
-    /// The intent, to match what the gate gives back.
-    pub intent_seq: u64,
-    /// The request that asked for it.
-    pub request_id: RequestId,
-    /// What is known.
-    pub certainty: Certainty,
-    /// True when the venue took it for processing.
-    pub accepted: bool,
-    /// A replace's new total; the order's own otherwise.
-    pub order_quantity: Quantity,
-    /// A replace's new price; the order's own otherwise.
-    pub limit_price: Price,
-    /// When it was decided.
-    pub decided_at: MonotonicNs,
-    /// Without an answer it is Unknown from here.
-    pub answer_due: MonotonicNs,
-    /// The venue does not act on it after this moment.
-    pub valid_until: UnixNs,
+canonical_struct! {
+    /// A command that has not ended.
+    #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+    pub struct PendingCommand {
+        /// New, cancel or replace.
+        pub command: CommandKind,
+        /// Running number within the order.
+        pub command_seq: u16,
+        /// The intent, to match what the gate gives back.
+        pub intent_seq: u64,
+        /// The request that asked for it.
+        pub request_id: RequestId,
+        /// What is known.
+        pub certainty: Certainty,
+        /// True when the venue took it for processing.
+        pub accepted: bool,
+        /// A replace's new total; the order's own otherwise.
+        pub order_quantity: Quantity,
+        /// A replace's new price; the order's own otherwise.
+        pub limit_price: Price,
+        /// When it was decided.
+        pub decided_at: MonotonicNs,
+        /// Without an answer it is Unknown from here.
+        pub answer_due: MonotonicNs,
+        /// The venue does not act on it after this moment.
+        pub valid_until: UnixNs,
+    }
 }
 
-/// How the venue ended an order whose executions are not all booked yet.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct HeldEnd {
-    /// The end.
-    pub status: OrderStatus,
-    /// The venue's code for it.
-    pub end_code: u32,
+canonical_struct! {
+    /// How the venue ended an order whose executions are not all booked yet.
+    #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+    pub struct HeldEnd {
+        /// The end.
+        pub status: OrderStatus,
+        /// The venue's code for it.
+        pub end_code: u32,
+    }
 }
 
-/// One order.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Order {
-    /// Our id.
-    pub client_order_id: ClientOrderId,
-    /// Whose.
-    pub strategy: StrategyId,
-    /// The request that it came from.
-    pub request_id: RequestId,
-    /// What is traded.
-    pub instrument: InstrumentId,
-    /// Which way.
-    pub side: Side,
-    /// Limit or market.
-    pub order_type: OrderType,
-    /// How long.
-    pub time_in_force: TimeInForce,
-    /// Refused rather than taking.
-    pub post_only: bool,
-    /// Only ever makes the position smaller.
-    pub reduce_only: bool,
-    /// What is proved.
-    pub status: OrderStatus,
-    /// FIX 38.
-    pub order_quantity: Quantity,
-    /// FIX 44.
-    pub limit_price: Price,
-    /// FIX 14: the sum of the booked executions.
-    pub cum_quantity: Quantity,
-    /// The most that the venue ever counted as filled.
-    pub venue_cum_quantity: Quantity,
-    /// Sum of price units x quantity units of the executions: the average's numerator.
-    pub executed_value: i128,
-    /// Sum of the executions' fees, 10^-12 units.
-    pub fee_units: i128,
-    /// The venue's id; empty until known.
-    pub venue_order_id: VenueOrderId,
-    /// What is under way, oldest first.
-    pub pending: [Option<PendingCommand>; PENDING_MAX],
-    /// Commands so far.
-    pub commands: u16,
-    /// The venue's end, while executions are missing.
-    pub held_end: Option<HeldEnd>,
-    /// A complete sweep did not show it.
-    pub unseen: bool,
-    /// The last sweep that showed it.
-    pub seen_in_sweep: u32,
-    /// Askings so far.
-    pub asks: u16,
-    /// Askings that were answered whole without settling everything.
-    pub asks_in_vain: u16,
-    /// When the last asking left; zero = none since something was open.
-    pub asked_at: MonotonicNs,
-    /// The last asking has no answer yet.
-    pub ask_open: bool,
-    /// Journal sequence of the last asking: what was read before it is no answer to it.
-    pub asked_sequence: u64,
-    /// Lists that the current asking found it absent from.
-    pub absent_from: u8,
-    /// The current asking showed it resting, with these terms.
-    pub seen_resting: Option<(Quantity, Price)>,
-    /// The venue's clock in those terms.
-    pub seen_time: UnixNs,
-    /// A person must look: no more asking.
-    pub needs_operator: bool,
-    /// Journal sequence of the last news of it from the venue.
-    pub news_sequence: u64,
-    /// The venue's clock in the last update of its terms.
-    pub terms_time: UnixNs,
-    /// When it was created.
-    pub created_at: UnixNs,
-    /// When it ended, by the monotonic clock of this run.
-    pub ended_at: MonotonicNs,
-    /// Head of its list in the execution table.
-    pub first_execution: u32,
-    /// When the engine must look at it next.
-    pub deadline: MonotonicNs,
+canonical_struct! {
+    /// One order.
+    #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+    pub struct Order {
+        /// Our id.
+        pub client_order_id: ClientOrderId,
+        /// Whose.
+        pub strategy: StrategyId,
+        /// The request that it came from.
+        pub request_id: RequestId,
+        /// What is traded.
+        pub instrument: InstrumentId,
+        /// Which way.
+        pub side: Side,
+        /// Limit or market.
+        pub order_type: OrderType,
+        /// How long.
+        pub time_in_force: TimeInForce,
+        /// Refused rather than taking.
+        pub post_only: bool,
+        /// Only ever makes the position smaller.
+        pub reduce_only: bool,
+        /// What is proved.
+        pub status: OrderStatus,
+        /// FIX 38.
+        pub order_quantity: Quantity,
+        /// FIX 44.
+        pub limit_price: Price,
+        /// FIX 14: the sum of the booked executions.
+        pub cum_quantity: Quantity,
+        /// The most that the venue ever counted as filled.
+        pub venue_cum_quantity: Quantity,
+        /// Sum of price units x quantity units of the executions: the average's numerator.
+        pub executed_value: i128,
+        /// Sum of the executions' fees, 10^-12 units.
+        pub fee_units: i128,
+        /// The venue's id; empty until known.
+        pub venue_order_id: VenueOrderId,
+        /// What is under way, oldest first.
+        pub pending: [Option<PendingCommand>; PENDING_MAX],
+        /// Commands so far.
+        pub commands: u16,
+        /// The venue's end, while executions are missing.
+        pub held_end: Option<HeldEnd>,
+        /// A complete sweep did not show it.
+        pub unseen: bool,
+        /// The last sweep that showed it.
+        pub seen_in_sweep: u32,
+        /// Askings so far.
+        pub asks: u16,
+        /// Askings that were answered whole without settling everything.
+        pub asks_in_vain: u16,
+        /// When the last asking left; zero = none since something was open.
+        pub asked_at: MonotonicNs,
+        /// The last asking has no answer yet.
+        pub ask_open: bool,
+        /// Journal sequence of the last asking: what was read before it is no answer to it.
+        pub asked_sequence: u64,
+        /// Lists that the current asking found it absent from.
+        pub absent_from: u8,
+        /// The current asking showed it resting, with these terms.
+        pub seen_resting: Option<(Quantity, Price)>,
+        /// The venue's clock in those terms.
+        pub seen_time: UnixNs,
+        /// A person must look: no more asking.
+        pub needs_operator: bool,
+        /// Journal sequence of the last news of it from the venue.
+        pub news_sequence: u64,
+        /// The venue's clock in the last update of its terms.
+        pub terms_time: UnixNs,
+        /// When it was created.
+        pub created_at: UnixNs,
+        /// When it ended, by the monotonic clock of this run.
+        pub ended_at: MonotonicNs,
+        /// Head of its list in the execution table.
+        pub first_execution: u32,
+        /// When the engine must look at it next.
+        pub deadline: MonotonicNs,
+    }
 }
 
 impl Order {

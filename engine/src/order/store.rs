@@ -4,6 +4,8 @@
 //! sequence whose slot still holds an order is skipped. Orders of ours from a lost journal tail
 //! take the slot of their id too, or one of a few extra places.
 
+mod bytes;
+
 use super::record::Order;
 use model::{ClientOrderId, VenueOrderId};
 

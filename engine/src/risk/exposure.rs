@@ -1,19 +1,21 @@
 //! What open orders can still do to one instrument's position, counted at its worst.
 
 use crate::order::Order;
-use model::{Quantity, Side};
+use model::{Quantity, Side, canonical_struct};
 
-/// Position and worst case of one instrument.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Exposure {
-    /// Signed sum of the booked executions, quantity units.
-    pub position_units: i128,
-    /// The most that open buy orders can still buy.
-    pub open_buy_units: i128,
-    /// The most that open sell orders can still sell.
-    pub open_sell_units: i128,
-    /// Open orders, unknown ones included.
-    pub open_orders: u32,
+canonical_struct! {
+    /// Position and worst case of one instrument.
+    #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+    pub struct Exposure {
+        /// Signed sum of the booked executions, quantity units.
+        pub position_units: i128,
+        /// The most that open buy orders can still buy.
+        pub open_buy_units: i128,
+        /// The most that open sell orders can still sell.
+        pub open_sell_units: i128,
+        /// Open orders, unknown ones included.
+        pub open_orders: u32,
+    }
 }
 
 /// What one order adds to its instrument's exposure.
@@ -57,6 +59,14 @@ impl Exposure {
                 .checked_sub(1)
                 .expect("an open order was counted");
         }
+    }
+
+    /// Leaves the position alone: what open orders add is counted anew.
+    pub(crate) fn forget_open_orders(&mut self) {
+        *self = Self {
+            position_units: self.position_units,
+            ..Self::default()
+        };
     }
 
     /// Books an execution.

@@ -1,7 +1,7 @@
 //! How many messages went out lately: an exact sliding window, no bucket that lets a burst through.
 
 use model::MonotonicNs;
-use model::canonical_bytes::{ByteSink, CanonicalBytes};
+use model::canonical_bytes::{ByteSink, ByteSource, BytesError, CanonicalBytes, put_count};
 
 /// The times of the last `messages` sendings.
 #[derive(Debug, Clone)]
@@ -69,12 +69,48 @@ impl MessageRate {
         }
     }
 
+    /// Puts the times that were counted, and the place of the next. What the policy says is not put.
     pub(crate) fn put(&self, sink: &mut impl ByteSink) {
-        for time in &self.times {
+        let Self {
+            times,
+            next,
+            window_ns: _,
+        } = self;
+        for time in times {
             time.put(sink);
         }
-        let next = u64::try_from(self.next).expect("a usize fits 64 bits");
-        next.put(sink);
+        put_count(*next, sink);
+    }
+
+    /// Takes a rate of so many messages. Nothing is reserved for times that are not there.
+    ///
+    /// # Errors
+    /// [`BytesError`] for too few times, and for a place behind the last one.
+    pub(crate) fn take(
+        messages: u32,
+        window_ns: u64,
+        source: &mut ByteSource<'_>,
+    ) -> Result<Self, BytesError> {
+        let wanted = usize::try_from(messages)
+            .unwrap_or(usize::MAX)
+            .saturating_mul(8);
+        if wanted > source.remaining() {
+            let found = source.remaining();
+            return Err(BytesError::TooShort { wanted, found });
+        }
+        let mut rate = Self::new(messages, window_ns);
+        for time in &mut rate.times {
+            *time = CanonicalBytes::take(source)?;
+        }
+        let next = u32::take(source)?;
+        rate.next = usize::try_from(next).unwrap_or(usize::MAX);
+        if rate.next != 0 && rate.next >= rate.times.len() {
+            return Err(BytesError::Invalid {
+                what: "place of a message rate",
+                found: u64::from(next),
+            });
+        }
+        Ok(rate)
     }
 
     /// A new run does not know when the last run sent: it counts the window as full from `now`.

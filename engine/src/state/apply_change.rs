@@ -113,10 +113,15 @@ impl State {
     }
 
     fn place_order(&mut self, record: Order) {
-        let (strategy, instrument) = (record.strategy, record.instrument);
-        let after = Contribution::of(&record);
         self.orders.insert(record);
-        self.exchange(strategy, instrument, Contribution::default(), after);
+        self.count_in(&record);
+    }
+
+    /// Counts an order in every sum over orders.
+    pub(super) fn count_in(&mut self, order: &Order) {
+        let after = Contribution::of(order);
+        let before = Contribution::default();
+        self.exchange(order.strategy, order.instrument, before, after);
     }
 
     fn start_command(&mut self, moment: Moment, change: &OrderChange, intent: &OrderIntent) {

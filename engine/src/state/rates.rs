@@ -2,7 +2,8 @@
 
 use super::{State, place};
 use crate::risk::message_rate::MessageRate;
-use model::engine_config::{RateScope, VenuePolicy};
+use model::canonical_bytes::{ByteSource, BytesError};
+use model::engine_config::{RateRule, RateScope, VenuePolicy};
 use model::{CommandKind, InstrumentId, MonotonicNs, VenueId};
 
 /// The message rates of one venue, each over its scope.
@@ -12,14 +13,18 @@ pub(crate) struct VenueRates {
     pub(super) by_rule: Vec<Vec<MessageRate>>,
 }
 
+/// How many rates a rule has.
+fn rates_of(rule: &RateRule, instruments: usize) -> usize {
+    match rule.scope {
+        RateScope::Instrument => instruments,
+        RateScope::Account => 1,
+    }
+}
+
 impl VenueRates {
     pub(super) fn new(policy: &VenuePolicy, instruments: usize) -> Self {
         let by_rule = policy.rates.iter().map(|rule| {
-            let count = match rule.scope {
-                RateScope::Instrument => instruments,
-                RateScope::Account => 1,
-            };
-            vec![MessageRate::new(rule.messages, rule.window_ns); count]
+            vec![MessageRate::new(rule.messages, rule.window_ns); rates_of(rule, instruments)]
         });
         Self {
             by_rule: by_rule.collect(),
@@ -28,6 +33,22 @@ impl VenueRates {
 }
 
 impl VenueRates {
+    /// Takes the rates of a policy.
+    pub(super) fn take(
+        policy: &VenuePolicy,
+        instruments: usize,
+        source: &mut ByteSource<'_>,
+    ) -> Result<Self, BytesError> {
+        let by_rule = policy.rates.iter().map(|rule| {
+            let rates = 0..rates_of(rule, instruments);
+            let rates = rates.map(|_| MessageRate::take(rule.messages, rule.window_ns, source));
+            rates.collect()
+        });
+        Ok(Self {
+            by_rule: by_rule.collect::<Result<_, _>>()?,
+        })
+    }
+
     /// The rates under another policy, over the same past where a rule kept its place and scope.
     pub(super) fn changed(
         &self,

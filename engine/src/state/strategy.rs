@@ -1,11 +1,14 @@
 //! What is known of one strategy: its numbers, and the answers to its last requests.
 
 use super::digest::CanonicalHash;
+use super::state_bytes::{ANSWER_WINDOW_MAX, check_capacity};
 use crate::risk::message_rate::MessageRate;
-use model::canonical_bytes::{ByteSink, CanonicalBytes};
+use model::canonical_bytes::{
+    ByteSink, ByteSource, BytesError, CanonicalBytes, put_count, take_count,
+};
 use model::input::RequestInput;
 use model::time::NS_PER_S;
-use model::{ClientOrderId, MonotonicNs, RejectReason, Request, RequestId};
+use model::{ClientOrderId, MonotonicNs, RejectReason, Request, RequestId, canonical_struct};
 
 /// What was answered to a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -18,12 +21,42 @@ pub enum Answer {
     Refused(RejectReason),
 }
 
-/// One remembered request.
-#[derive(Debug, Clone, Copy)]
-struct Remembered {
-    request_id: RequestId,
-    content_hash: u64,
-    answer: Answer,
+canonical_struct! {
+    /// One remembered request.
+    #[derive(Debug, Clone, Copy)]
+    struct Remembered {
+        request_id: RequestId,
+        content_hash: u64,
+        answer: Answer,
+    }
+}
+
+impl CanonicalBytes for Answer {
+    fn put(&self, sink: &mut impl ByteSink) {
+        match self {
+            Self::None => sink.put(&[0]),
+            Self::Taken(order) => {
+                sink.put(&[1]);
+                order.put(sink);
+            }
+            Self::Refused(reason) => {
+                sink.put(&[2]);
+                reason.put(sink);
+            }
+        }
+    }
+
+    fn take(source: &mut ByteSource<'_>) -> Result<Self, BytesError> {
+        match u8::take(source)? {
+            0 => Ok(Self::None),
+            1 => CanonicalBytes::take(source).map(Self::Taken),
+            2 => CanonicalBytes::take(source).map(Self::Refused),
+            other => Err(BytesError::Invalid {
+                what: "answer",
+                found: other.into(),
+            }),
+        }
+    }
 }
 
 /// How a request id relates to the ones before it.
@@ -154,24 +187,57 @@ impl StrategyState {
     }
 
     pub(super) fn put(&self, sink: &mut impl ByteSink) {
-        self.attached.put(sink);
-        self.generation.put(sink);
-        self.next_event_seq.put(sink);
-        self.last_request_id.put(sink);
-        self.open_orders.put(sink);
-        self.order_rate.put(sink);
-        for remembered in self.answers.iter().filter(|r| r.request_id.0 != 0) {
-            remembered.request_id.put(sink);
-            remembered.content_hash.put(sink);
-            let (kind, order, reason): (u8, _, _) = match remembered.answer {
-                Answer::None => (0, None, None),
-                Answer::Taken(order) => (1, order, None),
-                Answer::Refused(reason) => (2, None, Some(reason)),
-            };
-            kind.put(sink);
-            order.put(sink);
-            reason.put(sink);
+        let Self {
+            attached,
+            generation,
+            next_event_seq,
+            last_request_id,
+            open_orders,
+            order_rate,
+            answers,
+        } = self;
+        attached.put(sink);
+        generation.put(sink);
+        next_event_seq.put(sink);
+        last_request_id.put(sink);
+        open_orders.put(sink);
+        order_rate.put(sink);
+        put_count(answers.len(), sink);
+        let known = || answers.iter().filter(|known| known.request_id.0 != 0);
+        put_count(known().count(), sink);
+        for remembered in known() {
+            remembered.put(sink);
         }
+    }
+
+    /// Takes a strategy with a rate of `orders_per_s_max`.
+    pub(super) fn take(
+        orders_per_s_max: u32,
+        source: &mut ByteSource<'_>,
+    ) -> Result<Self, BytesError> {
+        let attached = CanonicalBytes::take(source)?;
+        let generation = CanonicalBytes::take(source)?;
+        let next_event_seq = CanonicalBytes::take(source)?;
+        let last_request_id = CanonicalBytes::take(source)?;
+        let open_orders = CanonicalBytes::take(source)?;
+        let order_rate = MessageRate::take(orders_per_s_max, NS_PER_S, source)?;
+        let window = u32::take(source)?;
+        check_capacity("answer window", window, ANSWER_WINDOW_MAX)?;
+        let mut strategy = Self {
+            attached,
+            generation,
+            next_event_seq,
+            last_request_id,
+            open_orders,
+            order_rate,
+            ..Self::new(window, 0)
+        };
+        for _ in 0..take_count(source)? {
+            let remembered = Remembered::take(source)?;
+            let at = strategy.place(remembered.request_id);
+            strategy.answers[at] = remembered;
+        }
+        Ok(strategy)
     }
 
     fn place(&self, request_id: RequestId) -> usize {

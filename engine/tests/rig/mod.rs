@@ -2,13 +2,15 @@
 //!
 //! Whatever a test or the simulation feeds goes through [`Rig::feed`], so that is checked for every
 //! input sequence of every test: the entry's bytes read back to the same input and decisions; a
-//! second engine that only folds them has the same digest; events have no gap; no message rate is
+//! second engine that only folds them, and goes through bytes now and then, has the same digest;
+//! events have no gap; no message rate is
 //! passed; exposure is the sum of the orders; limits hold when an order passes them.
 
 #![allow(dead_code, reason = "each test crate uses its own part of the rig")]
 
 pub(crate) mod config;
 
+use millrun_engine::state::State;
 use millrun_engine::{DECISIONS_PER_REPORT_MAX, Decisions, Engine, Moment};
 use model::input::{EntryKind, Input};
 use model::journal_record::{DECISIONS_MAX, EntryBuffers, put_entry, take_entry};
@@ -23,6 +25,8 @@ const DECISIONS_CAPACITY: usize = 4096;
 
 /// At each so many entries the follower decides by itself instead of folding.
 const REEXECUTE_EACH: u64 = 3;
+/// At each so many entries the follower is written to bytes, and the one read from them goes on.
+const REREAD_EACH: u64 = 13;
 
 /// One journal entry.
 pub(crate) struct Entry {
@@ -126,6 +130,9 @@ impl Rig {
             );
         } else {
             self.folded.fold(moment, &read, read_decisions);
+        }
+        if moment.sequence.is_multiple_of(REREAD_EACH) {
+            self.folded = reread(&self.folded);
         }
         self.journal.push(Entry {
             moment,
@@ -309,6 +316,19 @@ fn check_bounds(input: &Input<'_>, decisions: &[Decision]) {
             decisions.len()
         ),
     }
+}
+
+/// The engine that the bytes of an engine's state make.
+pub(crate) fn reread(engine: &Engine) -> Engine {
+    let mut bytes = Vec::new();
+    engine.state().put_bytes(&mut bytes);
+    let state = State::from_bytes(&bytes).expect("what was written can be read");
+    assert_eq!(
+        state.digest(),
+        engine.state().digest(),
+        "a state reads back"
+    );
+    Engine::from_state(state)
 }
 
 fn assert_same(live: &Engine, other: &Engine, name: &str) {

@@ -9,5 +9,6 @@ mod executions;
 mod orders;
 mod refusals;
 mod restarts;
+mod state_bytes;
 mod terms;
 mod unknown;
