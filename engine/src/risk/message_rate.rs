@@ -69,7 +69,7 @@ impl MessageRate {
         }
     }
 
-    /// Puts the times that were counted, and the place of the next. What the policy says is not put.
+    /// Puts the times that were counted, and the place of the next; what the policy says is not.
     pub(crate) fn put(&self, sink: &mut impl ByteSink) {
         let Self {
             times,
