@@ -24,8 +24,10 @@ const BATCH: usize = 256;
 
 /// One order's entry, decided by the real engine.
 pub(crate) struct OrderEntry {
-    input: Input<'static>,
-    decisions: Vec<Decision>,
+    /// The request.
+    pub(crate) input: Input<'static>,
+    /// What the engine decided on it.
+    pub(crate) decisions: Vec<Decision>,
     /// What stands in the journal.
     pub(crate) bytes: Vec<u8>,
 }
@@ -36,7 +38,7 @@ impl OrderEntry {
     /// # Errors
     /// When it was refused.
     pub(crate) fn decide() -> Result<Self> {
-        let mut engine = Engine::new(&scene::config()?);
+        let mut engine = Engine::new(&scene::config(1 << 10)?);
         let mut decisions = Decisions::with_capacity(64);
         let mut sequence = 0;
         let mut moment = || {
@@ -145,9 +147,7 @@ impl AppendStage {
                 }
             }
             for _ in 0..batch {
-                let (input, decisions) = (&self.entry.input, &self.entry.decisions);
-                let appended = self.port.append(MonotonicNs(1), input, decisions);
-                appended.map_err(|_| anyhow!("the journal closed"))?;
+                self.append_entry()?;
                 if is_warm {
                     samples
                         .entry
@@ -169,8 +169,23 @@ impl AppendStage {
         Ok(())
     }
 
+    /// One append through the port, which makes the bytes too.
+    ///
+    /// # Errors
+    /// When the journal takes no more.
+    pub(crate) fn append_entry(&mut self) -> Result<()> {
+        let (input, decisions) = (&self.entry.input, &self.entry.decisions);
+        let appended = self.port.append(MonotonicNs(1), input, decisions);
+        appended.map_err(|_| anyhow!("the journal closed"))?;
+        Ok(())
+    }
+
+    /// One append of bytes that lie ready.
+    ///
+    /// # Errors
+    /// When the journal takes no more.
     #[inline]
-    fn append(&mut self) -> Result<()> {
+    pub(crate) fn append(&mut self) -> Result<()> {
         let body = self.entry.bytes.as_slice();
         let kind = u16::from(EntryKind::Request.number());
         let mut entry = self.port.writer.begin(kind, 1, body.len())?;

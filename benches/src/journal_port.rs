@@ -46,6 +46,8 @@ pub(crate) struct JournalPort {
     pub(crate) writer: Writer,
     /// Epoch of this run.
     pub(crate) boot_epoch: u32,
+    /// Whether new orders are refused when open ones might not find room any more.
+    pub(crate) reserves_for_orders: bool,
     /// When the last append of an input began, in counts of the counter.
     pub(crate) begun_at: u64,
     /// When it was committed.
@@ -69,6 +71,7 @@ impl JournalPort {
         Ok(Self {
             writer: journal.writer,
             boot_epoch: journal.boot_epoch,
+            reserves_for_orders: true,
             begun_at: 0,
             committed_at: 0,
             counter: Counter::new(),
@@ -120,7 +123,12 @@ impl IntentJournal for JournalPort {
     }
 
     fn room(&mut self, open_orders: u32) -> JournalRoom {
-        let reserve = RESERVE_PER_ORDER_BYTES * (u64::from(open_orders) + 1) + RESERVE_BYTES;
+        let orders = if self.reserves_for_orders {
+            open_orders
+        } else {
+            0
+        };
+        let reserve = RESERVE_PER_ORDER_BYTES * (u64::from(orders) + 1) + RESERVE_BYTES;
         if self.writer.remaining_bytes() >= reserve {
             JournalRoom::Ample
         } else {

@@ -1,4 +1,5 @@
-//! Measurements of millrun: `millrun-benches [--rounds N] [--quick] [--json]`.
+//! Measurements of millrun: `millrun-benches [--rounds N] [--quick] [--json]`, and one scene of
+//! `cargo xtask instructions`: `millrun-benches --scene NAME`.
 //!
 //! Owns the command line and the order of things: set up what is measured, warm up, run the
 //! rounds, print one report. Every round measures every stage between two looks at the machine
@@ -8,6 +9,7 @@
 #![forbid(unsafe_code)]
 
 mod host;
+mod instructions;
 mod jitter;
 mod journal_append;
 mod journal_port;
@@ -47,10 +49,17 @@ struct Arguments {
     /// One JSON document instead of the table
     #[arg(long)]
     json: bool,
+    /// Only run this scene for `cargo xtask instructions`, which counts under valgrind; `list`
+    /// prints their names
+    #[arg(long, value_name = "NAME", conflicts_with_all = ["rounds", "quick", "json"])]
+    scene: Option<String>,
 }
 
 fn main() -> Result<()> {
     let arguments = Arguments::parse();
+    if let Some(scene) = arguments.scene {
+        return instructions::run(&scene);
+    }
     let sizes = if arguments.quick {
         Sizes::quick()
     } else {

@@ -12,6 +12,7 @@ use crate::journal_append::{AppendSamples, AppendStage};
 use crate::report::{Report, Row, RunNotes, Target};
 use crate::ring;
 use crate::samples::{Counter, Figures, median};
+use crate::scene;
 use crate::turn::{STAGES, TurnSamples, World};
 
 /// The probe may move by so much within a round.
@@ -95,7 +96,11 @@ pub(crate) fn run(rounds: u32, sizes: &Sizes) -> Result<Report> {
     let append = AppendStage::open(directory.path())?;
     let mut worlds = Vec::new();
     for open_orders in &sizes.open_orders {
-        worlds.push((*open_orders, World::open(directory.path(), *open_orders)?));
+        let capacity = (open_orders + 1)
+            .next_power_of_two()
+            .max(scene::ORDER_CAPACITY);
+        let world = World::open(directory.path(), *open_orders, capacity)?;
+        worlds.push((*open_orders, world));
     }
     let is_pinned = pin(pinning.hot) && others_pinned;
     let mut run = Run {

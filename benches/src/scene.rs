@@ -26,21 +26,22 @@ use model::{
 pub(crate) const BEGIN: MonotonicNs = MonotonicNs(100 * NS_PER_S);
 /// What it steps for each order.
 pub(crate) const STEP_NS: u64 = NS_PER_MS;
-/// Slots of the order store: the same however many are open, so that only those differ.
-const ORDER_CAPACITY: u32 = 1 << 17;
+/// Slots of the order store: the same for 100 and 50,000 open orders, so that only those differ.
+pub(crate) const ORDER_CAPACITY: u32 = 1 << 17;
 /// So much per order: 0.25 contracts.
 const QUANTITY: Quantity = Quantity::from_units(2_500);
 /// At 64,123.5.
 const PRICE: Price = Price::from_units(64_123_500);
 
-/// One OKX swap, one strategy, and room for everything.
-pub(crate) fn config() -> Result<EngineConfig> {
+/// One OKX swap, one strategy, and room for everything; slots for `order_capacity` orders, a power
+/// of two.
+pub(crate) fn config(order_capacity: u32) -> Result<EngineConfig> {
     Ok(EngineConfig {
         version: 1,
         instance_tag: InstanceTag::new(9).ok_or_else(|| anyhow!("tag 9 is small"))?,
-        order_capacity: ORDER_CAPACITY,
+        order_capacity,
         // An execution stays until its order's slot is taken again.
-        execution_capacity: ORDER_CAPACITY,
+        execution_capacity: order_capacity,
         answer_window: 1024,
         terminal_keep_ns: NS_PER_S,
         request_age_max_ns: 200 * NS_PER_MS,

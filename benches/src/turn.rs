@@ -9,11 +9,14 @@ use std::collections::VecDeque;
 use std::path::Path;
 
 use anyhow::{Context, Result, anyhow, bail};
-use engine::Engine;
 use engine::turn::{Turn, TurnBounds};
+use engine::{Decisions, Engine, Moment};
 use model::execution_report::VenueOrderState;
-use model::input::Input;
-use model::{ClientOrderId, LinkId, MonotonicNs, OrderStatus, VenueId, VenueReport};
+use model::input::{Admission, Input, RequestInput};
+use model::{
+    ClientOrderId, Decision, LinkId, MonotonicNs, OrderStatus, Request, RequestId, StrategyId,
+    VenueId, VenueReport,
+};
 use protocol::venue::okx::instrument_table::{InstrumentTable, OkxSettings};
 
 use crate::journal_port::JournalPort;
@@ -23,12 +26,16 @@ use crate::scene;
 use crate::stage_ports::{Silence, StrategyStub, VenueStub};
 
 /// A push of a whole fill in the venue's own form, 60 members.
-const FILL: &str =
+pub(crate) const FILL: &str =
     include_str!("../../gateway/protocol/src/venue/okx/fixtures/orders_filled_taker.json");
 /// The texts in it that differ from order to order.
 const FILL_ORDER: &str = "7000000000000000012";
 const FILL_VENUE_ORDER: &str = "2510789768709120";
 const FILL_TRADE: &str = "1518905530";
+/// Timers after which an engine with an empty store has no act over all orders left.
+const OPENING_TIMERS: u32 = 4_096;
+/// For more open orders than this no segment can hold what each may still need.
+const RESERVED_ORDERS_MAX: u32 = 100_000;
 
 /// A stage between two stamps of a turn.
 pub(crate) struct TurnStage {
@@ -96,39 +103,31 @@ pub(crate) struct World {
 }
 
 impl World {
-    /// Opens a journal below `directory` and places `open_orders` orders.
+    /// Opens a journal below `directory`, with `open_orders` orders placed before it began.
     ///
     /// # Errors
     /// What the journal refuses; an order that was refused.
-    pub(crate) fn open(directory: &Path, open_orders: u32) -> Result<Self> {
+    pub(crate) fn open(directory: &Path, open_orders: u32, order_capacity: u32) -> Result<Self> {
         // A segment must hold what all open orders may still need, or new ones are refused.
         let segment_bytes = if open_orders > 5_000 { 512 } else { 64 } << 20;
-        let directory = directory.join(format!("turn_{open_orders}"));
-        let port = JournalPort::open(&directory, segment_bytes)?;
+        let directory = directory.join(format!("turn_{open_orders}_{order_capacity}"));
+        let mut port = JournalPort::open(&directory, segment_bytes)?;
+        port.reserves_for_orders = open_orders <= RESERVED_ORDERS_MAX;
         let table =
             InstrumentTable::new(VenueId(0), [&scene::instrument()?], &OkxSettings::default())
                 .map_err(|error| anyhow!("{error}"))?;
-        let boot_epoch = port.boot_epoch;
+        let mut engine = Engine::new(&scene::config(order_capacity)?);
+        let (now, open) = prefill(&mut engine, port.boot_epoch, open_orders)?;
         let bounds = TurnBounds::default();
-        let engine = Engine::new(&scene::config()?);
         let (venue, strategy) = (VenueStub::new(table), StrategyStub::new());
-        let mut world = Self {
+        Ok(Self {
             turn: Turn::new(engine, port, venue, strategy, Silence, bounds),
-            now: scene::BEGIN,
-            requests: 0,
+            now,
+            requests: u64::from(open_orders),
             trades: 0,
-            open: VecDeque::with_capacity(open_orders as usize + 2),
+            open,
             reserve_orders: open_orders + 16,
-        };
-        for input in scene::opening(boot_epoch)? {
-            world.take(&input)?;
-        }
-        for _ in 0..open_orders {
-            world.ask();
-            world.run()?;
-            world.show_placed()?;
-        }
-        Ok(world)
+        })
     }
 
     /// Bytes of an order's frame, with its WebSocket header.
@@ -139,6 +138,29 @@ impl World {
     /// Bytes of the fill's message.
     pub(crate) fn message_bytes(&self) -> usize {
         self.turn.venues.payload.len()
+    }
+
+    /// One order out and one fill in, unmeasured but for what `measured_order` and `measured_fill`
+    /// do around the two turns; two orders go and two come, so the count of open ones stays.
+    ///
+    /// # Errors
+    /// A turn that did not do its work; the journal.
+    pub(crate) fn step(
+        &mut self,
+        measured_order: fn(&mut Self) -> Result<()>,
+        measured_fill: fn(&mut Self) -> Result<()>,
+    ) -> Result<()> {
+        self.turn.journal.wait_for_room(self.reserve_orders)?;
+        self.ask();
+        self.run()?;
+        self.show_placed()?;
+        self.ask();
+        measured_order(self)?;
+        self.show_placed()?;
+        self.end_oldest()?;
+        let filled = self.lay_fill()?;
+        measured_fill(self)?;
+        self.check_status(filled, OrderStatus::Filled)
     }
 
     /// One round: so many orders out and fills in, after a tenth of that for warming up.
@@ -198,8 +220,12 @@ impl World {
         self.turn.strategies.request = Some(scene::order_words(self.requests, self.now));
     }
 
+    /// One turn.
+    ///
+    /// # Errors
+    /// When the journal takes no more.
     #[inline]
-    fn run(&mut self) -> Result<()> {
+    pub(crate) fn run(&mut self) -> Result<()> {
         let report = self.turn.run(self.now);
         report.map_err(|_| anyhow!("the journal closed"))?;
         Ok(())
@@ -227,13 +253,7 @@ impl World {
     }
 
     fn show(&mut self, id: ClientOrderId, state: VenueOrderState, then: OrderStatus) -> Result<()> {
-        let reports = [VenueReport::Order(scene::shown(id, state))];
-        self.take(&Input::VenueFrame {
-            venue: VenueId(0),
-            link: LinkId(1),
-            raw: b"{}",
-            reports: &reports,
-        })?;
+        self.take(&seen(&[VenueReport::Order(scene::shown(id, state))]))?;
         self.check_status(id, then)
     }
 
@@ -271,6 +291,58 @@ impl World {
     }
 }
 
+fn seen(reports: &[VenueReport]) -> Input<'_> {
+    Input::VenueFrame {
+        venue: VenueId(0),
+        link: LinkId(1),
+        raw: b"{}",
+        reports,
+    }
+}
+
+/// Opens the venue and places `open_orders` orders, each shown by the venue: by the engine alone,
+/// without journal and wire, so that a million take seconds. Gives the clock and the orders.
+fn prefill(
+    engine: &mut Engine,
+    boot_epoch: u32,
+    open_orders: u32,
+) -> Result<(MonotonicNs, VecDeque<ClientOrderId>)> {
+    let mut open = VecDeque::with_capacity(open_orders as usize + 2);
+    let mut decisions = Decisions::with_capacity(64);
+    let (mut sequence, mut now) = (0, scene::BEGIN);
+    let mut take = |now, input: &Input<'_>, decisions: &mut Decisions| {
+        sequence += 1;
+        engine.handle(Moment { sequence, now }, input, decisions);
+    };
+    for input in scene::opening(boot_epoch)? {
+        take(now, &input, &mut decisions);
+    }
+    // What the sweep's end asks for is done before there are orders to do it to.
+    for _ in 0..OPENING_TIMERS {
+        take(now, &Input::Timer, &mut decisions);
+    }
+    for request in 1..=u64::from(open_orders) {
+        now = now.after_ns(scene::STEP_NS);
+        let input = Input::Request(RequestInput {
+            strategy: StrategyId(0),
+            request_id: RequestId(request),
+            written_at: now,
+            admission: Admission::Granted,
+            request: Request::New(scene::order()),
+        });
+        take(now, &input, &mut decisions);
+        let created = decisions.as_slice().iter().find_map(|one| match one {
+            Decision::Order(change) => Some(change.client_order_id),
+            _ => None,
+        });
+        let id = created.with_context(|| format!("refused: {:?}", decisions.as_slice()))?;
+        let shown = VenueReport::Order(scene::shown(id, VenueOrderState::Live));
+        take(now, &seen(&[shown]), &mut decisions);
+        open.push_back(id);
+    }
+    Ok((now, open))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -279,7 +351,7 @@ mod tests {
     fn a_round_times_as_many_orders_and_fills_as_asked_and_keeps_the_open_ones() {
         let directory = tempfile::tempdir().unwrap();
         let counter = Counter::new();
-        let mut world = World::open(directory.path(), 20).unwrap();
+        let mut world = World::open(directory.path(), 20, 1 << 10).unwrap();
         let mut samples = TurnSamples::with_capacity(30);
         world.round(&counter, 30, &mut samples).unwrap();
         assert_eq!(world.open.len(), 20);

@@ -8,6 +8,7 @@
 mod bench;
 mod check;
 mod coverage;
+mod instructions;
 mod kill_loop;
 mod loom;
 mod miri;
@@ -38,6 +39,7 @@ const VERBS: &[Verb] = &[
     loom::VERB,
     miri::VERB,
     bench::VERB,
+    instructions::VERB,
 ];
 
 fn main() -> ExitCode {

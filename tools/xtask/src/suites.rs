@@ -61,6 +61,11 @@ pub(crate) const SUITES: &[Suite] = &[
         how: How::Verb("kill-loop", &["--rounds", "20"]),
     },
     Suite {
+        name: "instructions",
+        what: "instructions of the hot path against benches/instructions.toml",
+        how: How::Verb("instructions", &[]),
+    },
+    Suite {
         name: "demo",
         what: "what the README promises a new user",
         how: How::Code(run_demo),
