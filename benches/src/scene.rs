@@ -69,6 +69,7 @@ fn venue() -> Result<VenuePolicy> {
     Ok(VenuePolicy {
         id: VenueId(0),
         name: Text::new(b"okx").ok_or_else(|| anyhow!("the name is short"))?,
+        dialect: Text::new(b"okx").ok_or_else(|| anyhow!("the dialect is short"))?,
         command_window_ns: NS_PER_S,
         settle_ns: NS_PER_S,
         command_timeout_ns: 3 * NS_PER_S,
@@ -86,6 +87,7 @@ fn venue() -> Result<VenuePolicy> {
 fn policy() -> Result<InstrumentPolicy> {
     Ok(InstrumentPolicy {
         instrument: instrument()?,
+        trade_mode: Text::new(b"cross").ok_or_else(|| anyhow!("the mode is short"))?,
         order_quantity_max: Quantity::from_units(1_000_000),
         order_notional_max: Notional(i128::from(i64::MAX)),
         open_orders_max: u32::MAX,

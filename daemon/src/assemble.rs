@@ -247,7 +247,7 @@ fn connections(
             name: venue.name.clone(),
             endpoint: Arc::new(websocket_endpoint(venue)),
             credentials: venue_credentials(venue)?,
-            table: instrument_table(settings, venue, id, config)?,
+            table: instrument_table(venue, id, config)?,
             backoff: BackoffRules {
                 base_ns: venue.reconnect_base_ms.saturating_mul(NS_PER_MS),
                 cap_ns: venue.reconnect_cap_ms.saturating_mul(NS_PER_MS),
@@ -379,7 +379,7 @@ fn start_queries(
     let (outcomes, received) = channel();
     let mut venues = Vec::new();
     for (id, venue) in by_place(settings, config)? {
-        let table = instrument_table(settings, venue, id, config)?;
+        let table = instrument_table(venue, id, config)?;
         // The cold thread passes answers on, and wakes the hot thread when it did.
         let on_outcome = || {};
         let asking = query_settings(venue, id, table)?;

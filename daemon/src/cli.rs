@@ -46,9 +46,11 @@ Examples:
   millrun status --config millrun.toml         what the journal says, engine on or off
   millrun order list --config millrun.toml     open orders
   millrun replay --dir data/journal --from 1   the journal, entry by entry
+  millrun replay --verify                      the engine over its journal again, compared
 
 Exit codes: 0 done; 1 failed; 2 wrong arguments; 3 configuration or key file refused;
-4 already running; 5 journal damaged, foreign or full; 6 request refused by the engine.";
+4 already running; 5 journal damaged, foreign or full; 6 request refused by the engine;
+7 re-execution differs from the journal.";
 
 #[derive(Debug, Subcommand)]
 enum Command {
@@ -67,7 +69,7 @@ enum Command {
     /// Run a venue simulator (see `millrun simulate --help`).
     #[command(disable_help_flag = true)]
     Simulate(Forwarded),
-    /// Print, filter and follow a journal.
+    /// Print, filter, follow and re-execute a journal.
     Replay(replay::ReplayArgs),
     /// Run an example strategy in this process.
     #[command(subcommand)]

@@ -3,7 +3,8 @@
 //! Reads only. Used by the daemon at its start and by every command that shows state, whether a
 //! daemon runs or not, so both always say the same.
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result};
+use engine::replay::Replay;
 use engine::{Engine, Moment};
 use journal::{Entry, Reader};
 use model::input::{EntryKind, Input};
@@ -28,6 +29,7 @@ pub struct Folded {
 /// # Errors
 /// Damage, with file, offset and last good sequence; an entry that this version cannot read.
 pub fn fold(directory: &Path, mut progress: impl FnMut(u64)) -> Result<Folded> {
+    let mut replay = Replay::new();
     let mut folded = Folded {
         engine: None,
         config: None,
@@ -36,7 +38,10 @@ pub fn fold(directory: &Path, mut progress: impl FnMut(u64)) -> Result<Folded> {
     };
     walk(directory, |entry, decided| {
         if let Some((input, decisions)) = decided {
-            folded.take(entry, &input, decisions)?;
+            if let Input::ConfigApplied(config) = input {
+                folded.config = Some(config.clone());
+            }
+            replay.fold(moment_of(entry), &input, decisions)?;
         }
         folded.entries = folded.entries.saturating_add(1);
         folded.last_sequence = entry.sequence;
@@ -45,29 +50,14 @@ pub fn fold(directory: &Path, mut progress: impl FnMut(u64)) -> Result<Folded> {
         }
         Ok(())
     })?;
+    folded.engine = replay.into_engine();
     Ok(folded)
 }
 
-impl Folded {
-    fn take(&mut self, entry: &Entry<'_>, input: &Input<'_>, decisions: &[Decision]) -> Result<()> {
-        if let Input::ConfigApplied(config) = input {
-            self.config = Some((*config).clone());
-            if self.engine.is_none() {
-                self.engine = Some(Engine::new(config));
-            }
-        }
-        let Some(engine) = &mut self.engine else {
-            bail!(
-                "the journal begins with {} instead of a configuration",
-                input.kind()
-            );
-        };
-        let moment = Moment {
-            sequence: entry.sequence,
-            now: MonotonicNs(entry.now_ns),
-        };
-        engine.fold(moment, input, decisions);
-        Ok(())
+fn moment_of(entry: &Entry<'_>) -> Moment {
+    Moment {
+        sequence: entry.sequence,
+        now: MonotonicNs(entry.now_ns),
     }
 }
 

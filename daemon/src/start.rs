@@ -87,6 +87,15 @@ fn open(settings: &Settings) -> Result<Opened> {
     let folded = fold(&directory, |entries| {
         tracing::info!(entries, "reading the journal")
     })?;
+    if let Some(engine) = &folded.engine {
+        // The same number that `millrun replay --at` prints for this sequence.
+        let digest = format!("{:016x}", engine.state().digest());
+        tracing::info!(
+            last_sequence = folded.last_sequence,
+            state_digest = digest,
+            "state folded"
+        );
+    }
     let known = folded.config.as_ref();
     let rules = venue_rules(settings, known)?;
     let version = known.map_or(1, |config| config.version);

@@ -1,7 +1,7 @@
 //! What a start needs from a venue: its key, its instruments' rules, its table. One place per
 //! venue kind.
 
-use crate::config::{Settings, TradeMode, VenueInstrument, VenueSettings};
+use crate::config::{Settings, VenueInstrument, VenueSettings};
 use crate::secrets;
 use anyhow::{Context, Result};
 use cold::venue_queries::{QuerySettings, Roots, fetch_instruments};
@@ -9,7 +9,7 @@ use model::decimal_text::DecimalText;
 use model::identifiers::Symbol;
 use model::{EngineConfig, Instrument, VenueId};
 use protocol::venue::okx::credentials::Credentials;
-use protocol::venue::okx::instrument_table::{self as okx, InstrumentTable, OkxSettings};
+use protocol::venue::okx::instrument_table::{InstrumentTable, OkxSettings};
 use std::time::Duration;
 
 /// Our number of a venue: its place in the configuration in force, which is not the file's order
@@ -40,38 +40,17 @@ pub fn venue_credentials(venue: &VenueSettings) -> Result<Credentials> {
     .with_context(|| format!("credentials file {}", venue.credentials_file.display()))
 }
 
-/// How orders of a venue are marked.
-pub fn okx_settings(settings: &Settings, venue: &VenueSettings) -> OkxSettings {
-    let mine = settings
-        .instruments
-        .iter()
-        .filter(|instrument| instrument.venue == venue.name);
-    let modes = mine.filter_map(|instrument| {
-        let mode = match instrument.trade_mode {
-            TradeMode::Cash => okx::TradeMode::Cash,
-            TradeMode::Cross => okx::TradeMode::Cross,
-            TradeMode::Isolated => okx::TradeMode::Isolated,
-        };
-        Some((Symbol::new(instrument.symbol.as_bytes())?, mode))
-    });
-    OkxSettings {
-        trade_modes: modes.collect(),
-        ..OkxSettings::default()
-    }
-}
-
-/// The table that frames of a venue are read with.
+/// The table that frames of a venue are read with and commands written with: from the configuration
+/// in force alone, which the journal holds, so a replay makes the same one.
 ///
 /// # Errors
 /// Two instruments that contradict each other.
 pub fn instrument_table(
-    settings: &Settings,
     venue: &VenueSettings,
     id: VenueId,
     config: &EngineConfig,
 ) -> Result<InstrumentTable> {
-    let instruments = config.instruments.iter().map(|policy| &policy.instrument);
-    InstrumentTable::new(id, instruments, &okx_settings(settings, venue))
+    InstrumentTable::in_force(id, config)
         .with_context(|| format!("instruments of venue {}", venue.name))
 }
 

@@ -5,6 +5,11 @@ use model::Decision;
 /// Most decisions that one report of a frame can cause: an adoption with all that the report says.
 pub const DECISIONS_PER_REPORT_MAX: usize = 12;
 
+/// Reports that one frame may hold; every decoder keeps this bound.
+const REPORTS_PER_FRAME_MAX: usize = 512;
+/// Decisions that one frame may cause.
+pub(crate) const FRAME_DECISIONS_MAX: usize = REPORTS_PER_FRAME_MAX * DECISIONS_PER_REPORT_MAX;
+
 /// Decisions of one input. Cleared, never freed.
 #[derive(Debug)]
 pub struct Decisions {

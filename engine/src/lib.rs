@@ -14,6 +14,7 @@
 #![cfg_attr(test, allow(clippy::arithmetic_side_effects, clippy::as_conversions))]
 
 pub mod ports;
+pub mod replay;
 pub mod turn;
 
 mod decisions;

@@ -9,7 +9,7 @@
 
 mod quota;
 
-use crate::decisions::{DECISIONS_PER_REPORT_MAX, Decisions};
+use crate::decisions::{Decisions, FRAME_DECISIONS_MAX};
 use crate::engine::{Engine, Moment};
 use crate::ports::{
     Attached, Incoming, IntentJournal, JournalClosed, JournalRoom, Messages, SendGate, Strategies,
@@ -47,10 +47,6 @@ impl Default for TurnBounds {
 const TIMERS_PER_TURN: u32 = 16;
 /// Messages per turn.
 const MESSAGES_PER_TURN: u32 = 64;
-/// Reports that one frame may hold; every decoder keeps this bound.
-const REPORTS_PER_FRAME_MAX: usize = 512;
-/// Decisions that one frame may cause.
-const DECISIONS_CAPACITY: usize = REPORTS_PER_FRAME_MAX * DECISIONS_PER_REPORT_MAX;
 /// Intents that one turn may start.
 const SENDS_CAPACITY: usize = 4096;
 
@@ -96,7 +92,7 @@ impl<J: IntentJournal, V: Venues, S: Strategies, M: Messages> Turn<J, V, S, M> {
             quotas: quotas.collect(),
             recorder: Recorder {
                 engine,
-                decisions: Decisions::with_capacity(DECISIONS_CAPACITY),
+                decisions: Decisions::with_capacity(FRAME_DECISIONS_MAX),
             },
             journal,
             venues,

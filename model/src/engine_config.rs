@@ -58,6 +58,9 @@ canonical_struct! {
         pub id: VenueId,
         /// Its name in the configuration.
         pub name: Text<15>,
+        /// Which protocol it speaks, as the configuration's `kind` (`okx`); empty = none that is
+        /// known. Names the codec that a replay reads frames and writes payloads with.
+        pub dialect: Text<15>,
         /// A command must not act later than this after it was decided (OKX `expTime`).
         pub command_window_ns: u64,
         /// How long after the window a list may still lack an order that exists.
@@ -81,6 +84,9 @@ canonical_struct! {
     pub struct InstrumentPolicy {
         /// The instrument and the venue's rules.
         pub instrument: Instrument,
+        /// The venue's own word for the account mode that its orders name (OKX `tdMode`); empty
+        /// where a venue has none. Part of the payload, so a replay must know it.
+        pub trade_mode: Text<15>,
         /// `risk.max_order_qty`.
         pub order_quantity_max: Quantity,
         /// `risk.max_order_notional`, at the instrument's notional scale.

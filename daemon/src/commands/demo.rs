@@ -6,9 +6,10 @@
 //! must
 //! agree (the simulator's, the journal's, the strategy's), no order may have been accepted twice,
 //! no fill
-//! may be missing or doubled, and every command must have been in the journal before it was on the
-//! wire.
+//! may be missing or doubled, every command must have been in the journal before it was on the
+//! wire, and the engine, run over its journal again, must decide and send the same.
 
+mod reexecution;
 mod rehearsal;
 mod site;
 mod strategy_ledger;

@@ -7,7 +7,7 @@
 use super::exact_decimal::ExactDecimal;
 use super::instrument_rules::{InstrumentPlace, VenueInstrument, instrument};
 use super::problem::{ConfigErrors, Place, Problem};
-use super::{InstrumentSettings, LimitText, Settings, VenueSettings};
+use super::{InstrumentSettings, LimitText, Settings, VenueKind, VenueSettings};
 use model::engine_config::{InstrumentPolicy, RateRule, StrategyPolicy, VenuePolicy};
 use model::instrument::{Instrument, InstrumentState};
 use model::time::NS_PER_S;
@@ -86,6 +86,7 @@ impl Settings {
             let policy = VenuePolicy {
                 id: VenueId(u8::try_from(place).expect("at most 16 venues are read")),
                 name,
+                dialect: dialect(settings.kind),
                 command_window_ns: settings.command_window_ms.saturating_mul(NS_PER_MS),
                 settle_ns: settings.settle_ms.saturating_mul(NS_PER_MS),
                 command_timeout_ns: settings.command_timeout_ms.saturating_mul(NS_PER_MS),
@@ -178,6 +179,14 @@ impl Settings {
     }
 }
 
+/// The protocol of a venue kind, as the journal names it.
+fn dialect(kind: VenueKind) -> Text<15> {
+    let word = match kind {
+        VenueKind::Okx => "okx",
+    };
+    Text::new(word.as_bytes()).expect("every kind is a short word")
+}
+
 /// An instrument that the file no longer names: known, so its orders can end, and closed to new
 /// ones.
 fn retire_instrument(policy: &mut InstrumentPolicy) {
@@ -213,6 +222,8 @@ fn instrument_policy(
         });
     InstrumentPolicy {
         instrument,
+        trade_mode: Text::new(settings.trade_mode.text().as_bytes())
+            .expect("every trade mode is a short word"),
         order_quantity_max,
         order_notional_max: Notional(order_notional_max),
         open_orders_max: settings.max_open_orders,

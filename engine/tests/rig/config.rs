@@ -47,6 +47,7 @@ pub(crate) fn venue(id: u8, window_ms: u64, settle_ms: u64) -> VenuePolicy {
     VenuePolicy {
         id: VenueId(id),
         name: Text::new(format!("venue{id}").as_bytes()).expect("small in tests"),
+        dialect: Text::EMPTY,
         command_window_ns: window_ms * NS_PER_MS,
         settle_ns: settle_ms * NS_PER_MS,
         command_timeout_ns: 400 * NS_PER_MS,
@@ -81,6 +82,7 @@ pub(crate) fn instrument(id: u32, venue: u8) -> InstrumentPolicy {
             multiplier_units: 3,
             multiplier_scale: 1,
         },
+        trade_mode: Text::EMPTY,
         order_quantity_max: Quantity::from_units(1_000),
         order_notional_max: Notional(60_000_000),
         open_orders_max: 20,

@@ -27,6 +27,7 @@ pub(crate) fn config() -> EngineConfig {
         venues: vec![VenuePolicy {
             id: VenueId(0),
             name: Text::new(b"okx").unwrap(),
+            dialect: Text::EMPTY,
             command_window_ns: NS_PER_S,
             settle_ns: NS_PER_S,
             command_timeout_ns: 60 * NS_PER_S,
@@ -44,6 +45,7 @@ pub(crate) fn config() -> EngineConfig {
         }],
         instruments: vec![InstrumentPolicy {
             instrument: instrument(),
+            trade_mode: Text::EMPTY,
             order_quantity_max: Quantity::from_units(1_000_000),
             order_notional_max: Notional(i128::from(i64::MAX)),
             open_orders_max: 8_000,

@@ -12,7 +12,8 @@ use model::input::EntryKind;
 
 use crate::failure::ReplayError;
 
-/// Print, filter and follow a journal. Nothing is changed, and a running engine is not disturbed.
+/// Print, filter, follow and re-execute a journal. Nothing is changed, and a running engine is not
+/// disturbed.
 #[derive(Args, Clone, Debug)]
 #[command(after_help = "\
 Filters combine: an entry is shown when it passes every one that is given.
@@ -22,12 +23,15 @@ Examples:
   millrun replay --order 4611686018427387905 --raw
   millrun replay --kind Request,Sent --strategy grid --from 1000 --limit 20
   millrun replay --follow --json | jq .kind
+  millrun replay --verify
+  millrun replay --verify --from 10000 --to 20000 --json
 
 Exit codes:
   0  done, or stopped by a signal or a closed pipe
   1  the journal could not be opened, or the output not be written
   2  an option is wrong
-  5  the journal is damaged, or holds an entry that this version cannot read")]
+  5  the journal is damaged, or holds an entry that this version cannot read
+  7  --verify: re-execution differs from the journal; the first difference is shown")]
 pub struct ReplayArgs {
     /// Directory of the journal.
     #[arg(long, value_name = "DIR", default_value = "./data/journal")]
@@ -62,6 +66,11 @@ pub struct ReplayArgs {
     /// Show the raw bytes of venue frames, as they were journaled: masked.
     #[arg(long)]
     pub raw: bool,
+    /// Run the engine over the journal again and compare: what frames say, what is decided, which
+    /// bytes are sent. With --from and --to only those entries are compared.
+    #[arg(long, conflicts_with_all = ["kind", "order", "strategy", "instrument", "grep", "limit",
+        "follow", "raw"])]
+    pub verify: bool,
     /// One JSON object per entry.
     #[arg(long)]
     pub json: bool,

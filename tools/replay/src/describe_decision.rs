@@ -296,7 +296,7 @@ fn later_detail<'k>(
     }
 }
 
-fn intent_fields<'k>(fields: Fields<'k>, intent: &OrderIntent) -> Fields<'k> {
+pub(crate) fn intent_fields<'k>(fields: Fields<'k>, intent: &OrderIntent) -> Fields<'k> {
     let OrderIntent {
         intent_seq,
         command,

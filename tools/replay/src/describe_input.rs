@@ -303,6 +303,7 @@ fn venue_policy<'k>(fields: Fields<'k>, policy: &VenuePolicy) -> Fields<'k> {
     let VenuePolicy {
         id,
         name: _,
+        dialect,
         command_window_ns,
         settle_ns,
         command_timeout_ns,
@@ -317,6 +318,7 @@ fn venue_policy<'k>(fields: Fields<'k>, policy: &VenuePolicy) -> Fields<'k> {
         .collect();
     fields
         .venue(*id)
+        .text("dialect", dialect)
         .put("command_window_ns", *command_window_ns)
         .put("settle_ns", *settle_ns)
         .put("command_timeout_ns", *command_timeout_ns)
@@ -348,6 +350,7 @@ fn rate(known: &InForce, rule: &RateRule) -> Value {
 fn instrument_policy<'k>(fields: Fields<'k>, policy: &InstrumentPolicy) -> Fields<'k> {
     let InstrumentPolicy {
         instrument: rules,
+        trade_mode,
         order_quantity_max,
         order_notional_max,
         open_orders_max,
@@ -356,6 +359,7 @@ fn instrument_policy<'k>(fields: Fields<'k>, policy: &InstrumentPolicy) -> Field
     } = policy;
     let notional = decimal_text(order_notional_max.0, rules.notional_scale());
     instrument(fields, rules)
+        .text("trade_mode", trade_mode)
         .quantity("order_quantity_max", rules.id, *order_quantity_max)
         .put("order_notional_max", notional)
         .put("open_orders_max", *open_orders_max)
@@ -416,7 +420,7 @@ fn instrument<'k>(fields: Fields<'k>, rules: &Instrument) -> Fields<'k> {
 }
 
 /// Hop times are differences on one monotonic clock.
-fn stamp<'k>(fields: Fields<'k>, stamp: &SentStamp) -> Fields<'k> {
+pub(crate) fn stamp<'k>(fields: Fields<'k>, stamp: &SentStamp) -> Fields<'k> {
     let SentStamp {
         intent_seq,
         entry_sequence,

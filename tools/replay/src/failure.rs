@@ -7,9 +7,12 @@ use std::fmt;
 use std::io;
 use std::path::PathBuf;
 
-use journal::{JournalError, JournalErrorKind};
+use engine::replay::NoConfiguration;
+use journal::{Entry, JournalError, JournalErrorKind};
 use model::BytesError;
 use model::input::EntryKind;
+
+use crate::venue_codec::CodecError;
 
 /// A replay ended early. Nothing was changed; what was shown before is right.
 #[derive(Debug)]
@@ -53,6 +56,25 @@ pub enum ReplayError {
         /// What is wrong with its body.
         source: BytesError,
     },
+    /// A frame or command of an entry has no codec here.
+    Codec {
+        /// The entry.
+        sequence: u64,
+        /// Why.
+        source: CodecError,
+    },
+    /// The journal's first input is no configuration.
+    NoConfiguration {
+        /// The entry.
+        sequence: u64,
+        /// What stands there instead.
+        source: NoConfiguration,
+    },
+    /// The engine stopped at a broken invariant while it was fed with an entry.
+    BrokenInvariant {
+        /// The entry.
+        sequence: u64,
+    },
     /// No configuration that was read has this name.
     UnknownName {
         /// `strategy` or `instrument`.
@@ -61,6 +83,11 @@ pub enum ReplayError {
         found: String,
         /// What there is.
         known: Vec<String>,
+    },
+    /// There is nothing to run the engine over.
+    NoEntries {
+        /// Where.
+        directory: PathBuf,
     },
     /// `--from` lies behind `--to`.
     EmptyRange {
@@ -76,6 +103,16 @@ pub enum ReplayError {
 }
 
 impl ReplayError {
+    pub(crate) fn codec(entry: &Entry<'_>, source: CodecError) -> Self {
+        let sequence = entry.sequence;
+        Self::Codec { sequence, source }
+    }
+
+    pub(crate) fn no_configuration(entry: &Entry<'_>, source: NoConfiguration) -> Self {
+        let sequence = entry.sequence;
+        Self::NoConfiguration { sequence, source }
+    }
+
     /// The process's exit code, as in all of `millrun`: 1 operation, 2 options, 5 the journal.
     pub fn exit_code(&self) -> u8 {
         match self {
@@ -84,11 +121,17 @@ impl ReplayError {
                 "SEQUENCE_NOT_HELD" => 2,
                 _ => 1,
             },
-            Self::WrongDirectory { .. } | Self::Output(_) | Self::Signals(_) => 1,
+            Self::WrongDirectory { .. }
+            | Self::NoEntries { .. }
+            | Self::Output(_)
+            | Self::Signals(_) => 1,
             Self::UnknownName { .. } | Self::EmptyRange { .. } => 2,
             Self::RecordVersion { .. }
             | Self::UnknownKind { .. }
-            | Self::UnreadableRecord { .. } => 5,
+            | Self::UnreadableRecord { .. }
+            | Self::Codec { .. }
+            | Self::NoConfiguration { .. }
+            | Self::BrokenInvariant { .. } => 5,
         }
     }
 }
@@ -145,6 +188,9 @@ impl fmt::Display for ReplayError {
                     sequence.saturating_add(1)
                 )
             }
+            Self::Codec { .. } | Self::NoConfiguration { .. } | Self::BrokenInvariant { .. } => {
+                self.write_stop(f)
+            }
             Self::UnknownName { what, found, known } => {
                 write!(
                     f,
@@ -152,9 +198,40 @@ impl fmt::Display for ReplayError {
                     known.join(", ")
                 )
             }
+            Self::NoEntries { directory } => write!(
+                f,
+                "{} holds no journal entries; name the journal's directory with --dir (it is \
+                 `journal` below the data directory)",
+                directory.display()
+            ),
             Self::EmptyRange { from, to } => write!(f, "--from {from} lies behind --to {to}"),
             Self::Output(error) => write!(f, "writing the output: {error}"),
             Self::Signals(error) => write!(f, "listening for signals: {error}"),
+        }
+    }
+}
+
+impl ReplayError {
+    /// Why running the engine over the journal stopped.
+    fn write_stop(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Codec { sequence, source } => write!(
+                f,
+                "NO_CODEC: entry {sequence} cannot be decoded or encoded again: {source}; use the \
+                 millrun version that wrote it, or a later one"
+            ),
+            Self::NoConfiguration { sequence, source } => write!(
+                f,
+                "RECORD_UNREADABLE: entry {sequence}: {source}; the engine can only be run over a \
+                 journal from its first entry on"
+            ),
+            Self::BrokenInvariant { sequence } => write!(
+                f,
+                "INVARIANT_BROKEN: the engine stopped at entry {sequence}, for the reason above: \
+                 what is recorded before it is no history that this engine can have; keep a copy \
+                 of the journal and report it"
+            ),
+            _ => Ok(()),
         }
     }
 }

@@ -150,7 +150,7 @@ fn write_field(line: &mut String, name: &str, value: &Value) {
 }
 
 /// Bytes as printable ASCII; a backslash is doubled, so the text tells exactly which they are.
-fn write_escaped(line: &mut String, bytes: &[u8]) {
+pub(crate) fn write_escaped(line: &mut String, bytes: &[u8]) {
     for byte in bytes {
         match byte {
             b'\\' => line.push_str("\\\\"),

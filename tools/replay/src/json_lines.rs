@@ -25,6 +25,25 @@ pub(crate) fn line(
     known: &InForce,
     show_raw: bool,
 ) -> io::Result<Vec<u8>> {
+    ascii_line(&object(entry, kind, told, known, show_raw))
+}
+
+/// Any value on one line of ASCII, with its line end.
+pub(crate) fn ascii_line(value: &impl Serialize) -> io::Result<Vec<u8>> {
+    let mut line = Vec::new();
+    value.serialize(&mut Serializer::with_formatter(&mut line, AsciiOnly))?;
+    line.push(b'\n');
+    Ok(line)
+}
+
+/// The entry as one object.
+pub(crate) fn object(
+    entry: &Entry<'_>,
+    kind: EntryKind,
+    told: Description<'_>,
+    known: &InForce,
+    show_raw: bool,
+) -> Value {
     let utc = known.utc_of(entry);
     let mut body = told.body;
     for (name, _, items) in told.lists {
@@ -37,7 +56,7 @@ pub(crate) fn line(
         put_raw(&mut body, raw);
     }
     let decisions: Vec<Value> = told.decisions.into_iter().map(Value::Object).collect();
-    let object = json!({
+    json!({
         "sequence": entry.sequence,
         "kind": kind.name(),
         "boot_epoch": entry.boot_epoch,
@@ -50,11 +69,7 @@ pub(crate) fn line(
         "offset_bytes": entry.place.offset_bytes,
         "body": body,
         "decisions": decisions,
-    });
-    let mut line = Vec::new();
-    object.serialize(&mut Serializer::with_formatter(&mut line, AsciiOnly))?;
-    line.push(b'\n');
-    Ok(line)
+    })
 }
 
 /// Frames are text at every venue so far; bytes that are none are told as hex.

@@ -35,7 +35,15 @@ mod fields;
 mod human_lines;
 mod json_lines;
 
+mod difference;
+mod venue_codec;
+mod verify;
+mod verify_command;
+
 pub use arguments::ReplayArgs;
+pub use difference::{Difference, DifferentPart};
 pub use failure::ReplayError;
 pub use terminal::run_cli;
+pub use venue_codec::CodecError;
+pub use verify::{Verdict, Verification, Verifier};
 pub use walk::{Pace, Streams, Totals, run};

@@ -16,6 +16,7 @@ use signal_hook::flag;
 
 use crate::arguments::ReplayArgs;
 use crate::failure::ReplayError;
+use crate::verify_command;
 use crate::walk::{Pace, Streams, run};
 
 /// Between two looks at the end of a live journal.
@@ -24,6 +25,11 @@ const WAIT_NS: i64 = 10_000_000;
 /// Runs a replay on standard output and error. Exit codes are in the help text.
 pub fn run_cli(args: &ReplayArgs) -> ExitCode {
     let mut out = BufWriter::with_capacity(64 * 1024, io::stdout().lock());
+    if args.verify {
+        let verified = verify_command::run(args, &mut out);
+        leave_unwritten(out);
+        return ended(verified);
+    }
     let replayed = FollowPace::new(args.follow)
         .map_err(ReplayError::Signals)
         .and_then(|mut pace| {
@@ -37,14 +43,15 @@ pub fn run_cli(args: &ReplayArgs) -> ExitCode {
             )
         });
     leave_unwritten(out);
-    match replayed {
-        Ok(_) => ExitCode::SUCCESS,
-        Err(error) => {
-            // A standard error that is closed leaves the exit code to tell it.
-            let _ = writeln!(io::stderr(), "error: {error}");
-            ExitCode::from(error.exit_code())
-        }
-    }
+    ended(replayed.map(|_| 0))
+}
+
+fn ended(code: Result<u8, ReplayError>) -> ExitCode {
+    ExitCode::from(code.unwrap_or_else(|error| {
+        // A standard error that is closed leaves the exit code to tell it.
+        let _ = writeln!(io::stderr(), "error: {error}");
+        error.exit_code()
+    }))
 }
 
 /// `run` has flushed what could be written; trying again on a closed pipe helps nobody.

@@ -1,7 +1,8 @@
 //! `cargo xtask kill-loop`: the engine is killed again and again while a strategy trades.
 //!
 //! Real processes throughout: the simulator over TLS, the engine, the strategy. It is the demo with
-//! many kills, at order counts that the seed moves; the demo's own verdict decides.
+//! many kills, at order counts that the seed moves; the demo's own verdict decides. After each
+//! kill the engine is run over its journal again: `reexecution=identical` covers every round.
 
 use std::process::Stdio;
 
@@ -22,12 +23,13 @@ pub(crate) const VERB: Verb = Verb {
 /// Orders between two kills, on average.
 const ORDERS_PER_ROUND: u64 = 100;
 /// Figures of the demo's last line that are ours too.
-const FIGURES: [&str; 6] = [
+const FIGURES: [&str; 7] = [
     "kills",
     "orders",
     "fills",
     "dup_orders",
     "lost_fills",
+    "reexecution",
     "recover_p99_ms",
 ];
 

@@ -1,6 +1,7 @@
 //! The run of a demo: who is started when, when the engine is killed, when it is over.
 
 use super::DemoArgs;
+use super::reexecution::{Reexecuted, Reexecution};
 use super::site::{Site, traded};
 use super::strategy_ledger;
 use super::verdict::Verdict;
@@ -109,6 +110,7 @@ impl<'a> Rehearsal<'a> {
         let mut strategy = self.start_strategy()?;
         let progress = progress(self.arguments.orders);
         let mut recover_ms = Vec::new();
+        let mut reexecution = Reexecution::new(&self.site.journal());
         let mut kills = 0;
         let status = loop {
             let stats = simulator.stats();
@@ -127,6 +129,7 @@ impl<'a> Rehearsal<'a> {
                     .context("the engine's start after a kill")?;
                 recover_ms.push(killed_at.elapsed().as_millis());
                 kills += 1;
+                reexecution.round()?;
             }
             if engine
                 .child
@@ -162,6 +165,7 @@ impl<'a> Rehearsal<'a> {
                 status,
                 stopped,
                 left_open,
+                reexecuted: reexecution.finish()?,
             },
         )
     }
@@ -215,6 +219,7 @@ impl<'a> Rehearsal<'a> {
             strategy_differences: strategy_ledger::compare(&self.site.strategy_ledger(), &venue)?,
             stats: simulator.stats(),
             left_open: outcome.left_open,
+            reexecuted: outcome.reexecuted,
             problems,
         })
     }
@@ -293,6 +298,7 @@ struct Outcome {
     status: ExitStatus,
     stopped: ExitStatus,
     left_open: u64,
+    reexecuted: Reexecuted,
 }
 
 impl EngineProcess {

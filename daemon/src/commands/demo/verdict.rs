@@ -1,5 +1,6 @@
 //! What a demo comes to: numbers, ledgers, and one line that says all of it.
 
+use super::reexecution::Reexecuted;
 use crate::ledger::Differences;
 use venue_simulator::SimulatorStats;
 
@@ -15,6 +16,7 @@ pub(super) struct Verdict {
     pub(super) strategy_differences: Vec<String>,
     pub(super) stats: SimulatorStats,
     pub(super) left_open: u64,
+    pub(super) reexecuted: Reexecuted,
     pub(super) problems: Vec<String>,
 }
 
@@ -29,6 +31,7 @@ impl Verdict {
             && self.orders >= self.wanted_orders
             && self.kills == self.wanted_kills
             && self.left_open == 0
+            && self.reexecuted.is_identical()
             && self.problems.is_empty()
     }
 
@@ -38,6 +41,18 @@ impl Verdict {
             "write-ahead: commands_checked={} misses={} (checked before the venue acted)",
             self.stats.commands_checked, self.stats.witness_misses
         );
+        let totals = &self.reexecuted.totals;
+        println!(
+            "re-execution: entries={} inputs={} decisions={} payloads={} rounds={}",
+            totals.entries,
+            totals.inputs,
+            totals.decisions,
+            totals.payloads,
+            self.reexecuted.rounds
+        );
+        if let Some(difference) = &self.reexecuted.difference {
+            println!("difference: {difference}");
+        }
         let details = self
             .journal_differences
             .details
@@ -57,7 +72,7 @@ impl Verdict {
         println!("latency report and web page: not built in this version");
         println!(
             "demo verdict={} orders={} fills={} dup_orders={} lost_fills={} ledger={} \
-             reexecution=not_built recover_ms={} kills={} recover_p99_ms={}",
+             reexecution={} recover_ms={} kills={} recover_p99_ms={}",
             if self.is_ok() { "ok" } else { "failed" },
             self.orders,
             self.fills,
@@ -68,6 +83,7 @@ impl Verdict {
             } else {
                 "different"
             },
+            self.reexecuted.word,
             self.recover_ms.last().copied().unwrap_or(0),
             self.kills,
             self.recover_p99_ms(),

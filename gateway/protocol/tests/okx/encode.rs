@@ -8,10 +8,14 @@ use millrun_protocol::venue::okx::instrument_table::{
     InstrumentTable, OkxSettings, SelfTradePrevention, TableError, TradeMode,
 };
 use millrun_protocol::venue::okx::request_id::CommandKey;
-use model::identifiers::Symbol;
+use model::engine_config::InstrumentPolicy;
+use model::identifiers::{InstanceTag, Symbol, Text};
 use model::instrument::InstrumentKind;
 use model::order_request::{CommandKind, OrderIntent, OrderType, Side, TimeInForce};
-use model::{ClientOrderId, InstrumentId, Price, Quantity, UnixNs, VenueId, VenueOrderId};
+use model::{
+    ClientOrderId, EngineConfig, InstrumentId, Notional, Price, Quantity, UnixNs, VenueId,
+    VenueOrderId,
+};
 use proptest::prelude::*;
 
 use crate::instruments::{instrument, instruments, table};
@@ -194,6 +198,50 @@ fn settings_set_trade_modes_and_self_trade_prevention() {
     order.instrument = InstrumentId(1);
     let spot = text(&order, &table);
     assert!(spot.contains(r#""tdMode":"cross""#), "{spot}");
+}
+
+#[test]
+fn the_table_in_force_is_made_of_the_configuration_alone() {
+    let policy = |instrument, trade_mode: &str| InstrumentPolicy {
+        instrument,
+        trade_mode: Text::new(trade_mode.as_bytes()).unwrap(),
+        order_quantity_max: Quantity::ZERO,
+        order_notional_max: Notional(0),
+        open_orders_max: 0,
+        position_long_max: Quantity::ZERO,
+        position_short_max: Quantity::ZERO,
+    };
+    let mut config = EngineConfig {
+        version: 1,
+        instance_tag: InstanceTag::new(1).unwrap(),
+        order_capacity: 2,
+        execution_capacity: 2,
+        answer_window: 2,
+        terminal_keep_ns: 0,
+        request_age_max_ns: 0,
+        venues: Vec::new(),
+        instruments: vec![
+            policy(instruments()[0], "isolated"),
+            policy(instruments()[1], ""),
+        ],
+        strategies: Vec::new(),
+    };
+    let table = InstrumentTable::in_force(VenueId(0), &config).unwrap();
+    let mode = |id| table.by_id(InstrumentId(id)).unwrap().trade_mode;
+    assert_eq!((mode(0), mode(1)), (TradeMode::Isolated, TradeMode::Cash));
+    assert_eq!(
+        InstrumentTable::in_force(VenueId(1), &config)
+            .unwrap()
+            .instruments()
+            .count(),
+        0
+    );
+    config.instruments[1].trade_mode = Text::new(b"CROSS").unwrap();
+    let symbol = instruments()[1].symbol;
+    assert_eq!(
+        InstrumentTable::in_force(VenueId(0), &config),
+        Err(TableError::UnknownTradeMode { symbol })
+    );
 }
 
 #[test]

@@ -182,7 +182,7 @@ fn wrong_options_are_refused_by_name() {
         &["--order", "abc"],
         &["--limit", "0"],
         &["--from", "x"],
-        &["--verify"],
+        &["--at"],
     ] {
         assert!(arguments(Path::new("j"), options).is_err(), "{options:?}");
     }

@@ -33,7 +33,7 @@ pub(crate) struct Stage {
     _temporary: tempfile::TempDir,
     pub(crate) directory: PathBuf,
     pub(crate) journal: Option<Journal>,
-    now_ns: u64,
+    pub(crate) now_ns: u64,
 }
 
 impl Stage {
@@ -296,7 +296,7 @@ pub(crate) fn frame<'a>(raw: &'a [u8], reports: &'a [VenueReport]) -> Input<'a> 
     }
 }
 
-fn ask(strategy: u16, request_id: u64, request: Request) -> Input<'static> {
+pub(crate) fn ask(strategy: u16, request_id: u64, request: Request) -> Input<'static> {
     Input::Request(RequestInput {
         strategy: StrategyId(strategy),
         request_id: RequestId(request_id),
@@ -306,7 +306,7 @@ fn ask(strategy: u16, request_id: u64, request: Request) -> Input<'static> {
     })
 }
 
-fn new_order() -> NewOrder {
+pub(crate) fn new_order() -> NewOrder {
     NewOrder {
         instrument: InstrumentId(0),
         side: Side::Buy,
@@ -399,6 +399,7 @@ fn instrument(id: u32, symbol: &[u8], price_scale: u8, quantity_scale: u8) -> In
             multiplier_units: 1,
             multiplier_scale: 0,
         },
+        trade_mode: Text::new(b"cash").unwrap(),
         order_quantity_max: Quantity::from_units(50_000),
         order_notional_max: Notional(1_000_000_000_000),
         open_orders_max: 20,
@@ -429,6 +430,7 @@ pub(crate) fn config() -> EngineConfig {
         venues: vec![VenuePolicy {
             id: VenueId(0),
             name: Text::new(b"okx").unwrap(),
+            dialect: Text::new(b"okx").unwrap(),
             command_window_ns: 1_000_000_000,
             settle_ns: 2_000_000_000,
             command_timeout_ns: 5_000_000_000,

@@ -7,7 +7,7 @@
 use model::decimal_text::SCALE_MAX;
 use model::identifiers::Symbol;
 use model::instrument::{Instrument, InstrumentKind};
-use model::{InstrumentId, VenueId};
+use model::{EngineConfig, InstrumentId, VenueId};
 
 /// Largest instrument number that a table takes: the numbers are places in a list.
 pub const INSTRUMENT_ID_MAX: u32 = 65_535;
@@ -126,6 +126,11 @@ pub enum TableError {
         /// It.
         symbol: Symbol,
     },
+    /// A trade mode that OKX does not have.
+    UnknownTradeMode {
+        /// The instrument.
+        symbol: Symbol,
+    },
     /// Another symbol, kind or scale for a number that is taken: those are fixed for good.
     Changed {
         /// The instrument.
@@ -150,6 +155,12 @@ impl core::fmt::Display for TableError {
                 write!(
                     f,
                     "trade mode of {symbol}, which is not a configured instrument"
+                )
+            }
+            Self::UnknownTradeMode { symbol } => {
+                write!(
+                    f,
+                    "the trade mode of {symbol} is not cash, cross or isolated"
                 )
             }
             Self::Changed { found } => {
@@ -196,6 +207,31 @@ impl InstrumentTable {
             }
         }
         Ok(table)
+    }
+
+    /// The table of `venue` under a configuration in force, and nothing else: what the journal
+    /// holds is enough to make it again.
+    ///
+    /// # Errors
+    /// As [`Self::new`]; [`TableError::UnknownTradeMode`] for a word that is no `tdMode`.
+    pub fn in_force(venue: VenueId, config: &EngineConfig) -> Result<Self, TableError> {
+        let mine = config
+            .instruments
+            .iter()
+            .filter(|policy| policy.instrument.venue == venue);
+        let mut trade_modes = Vec::new();
+        for policy in mine.filter(|policy| !policy.trade_mode.is_empty()) {
+            let symbol = policy.instrument.symbol;
+            let mode = TradeMode::from_text(policy.trade_mode.as_str())
+                .ok_or(TableError::UnknownTradeMode { symbol })?;
+            trade_modes.push((symbol, mode));
+        }
+        let settings = OkxSettings {
+            trade_modes,
+            ..OkxSettings::default()
+        };
+        let instruments = config.instruments.iter().map(|policy| &policy.instrument);
+        Self::new(venue, instruments, &settings)
     }
 
     /// The instrument of our number.
