@@ -84,11 +84,11 @@ impl JournalPort {
     /// # Errors
     /// When it does not within a minute.
     pub(crate) fn wait_for_room(&mut self, open_orders: u32) -> Result<()> {
-        if self.room(open_orders) == JournalRoom::Ample {
+        if self.room(MonotonicNs(0), open_orders) == JournalRoom::Ample {
             return Ok(());
         }
         let begun = Instant::now();
-        while self.room(open_orders) == JournalRoom::Low {
+        while self.room(MonotonicNs(0), open_orders) == JournalRoom::Low {
             if begun.elapsed() > ROOM_WITHIN {
                 bail!("the journal has no room for {open_orders} open orders");
             }
@@ -122,7 +122,11 @@ impl IntentJournal for JournalPort {
         self.writer.next_sequence()
     }
 
-    fn room(&mut self, open_orders: u32) -> JournalRoom {
+    fn sendable_to(&self) -> u64 {
+        u64::MAX
+    }
+
+    fn room(&mut self, _now: MonotonicNs, open_orders: u32) -> JournalRoom {
         let orders = if self.reserves_for_orders {
             open_orders
         } else {

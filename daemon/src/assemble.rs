@@ -75,6 +75,10 @@ pub(crate) fn assemble(
     let anchor = utc_anchor();
     let poll = PollLoop::new(256).context("making the hot thread's poll")?;
     let waker = HotWaker::of(&poll);
+    if settings.hot.idle == config::Idle::Park {
+        let waker = waker.clone();
+        journal.keeper.progress().wake_by(move || waker.wake());
+    }
     let stop = Arc::new(StopSignal::default());
     let (messages, messages_in) = ring("messages", MESSAGES);
     let (committed, committed_out) = ring("committed", COMMITTED);
@@ -87,7 +91,7 @@ pub(crate) fn assemble(
     let (attach, strategies) = attach(settings, &config, &engine, &waker)?;
     let mut turn = Turn::new(
         engine,
-        JournalPort::new(writer, settings.journal.mode.syncs()),
+        JournalPort::new(writer, settings.journal.mode),
         VenuePort::new(connections, connector, anchor),
         strategies,
         MessagePort::new(messages_in, committed, Arc::clone(&stop)),

@@ -111,7 +111,8 @@ impl HotThread {
             let Ok(report) = self.turn.run(now) else {
                 return self.closed();
             };
-            if self.turn.journal.end_turn(now).is_err() {
+            let parked = self.turn.newest_parked();
+            if self.turn.journal.end_turn(now, parked).is_err() {
                 return self.closed();
             }
             self.turn.strategies.service(&self.poll);

@@ -1,7 +1,7 @@
 //! The engine's journal port over the mapped journal: an entry is encoded where it will lie.
 
 use engine::ports::{CommittedEntry, IntentJournal, JournalClosed, JournalRoom};
-use journal::{AppendError, EntryBuilder, Writer};
+use journal::{AppendError, EntryBuilder, Mode, Writer};
 use model::canonical_bytes::ByteSink;
 use model::input::{EntryKind, Input};
 use model::journal_record::{SentStamp, put_entry, put_sent};
@@ -34,29 +34,30 @@ impl CommittedEntry for Committed {
 #[derive(Debug)]
 pub struct JournalPort {
     writer: Writer,
-    syncs: bool,
+    mode: Mode,
     unsynced_since: Option<MonotonicNs>,
     closed: Option<AppendError>,
 }
 
 impl JournalPort {
-    /// Takes the writer over. `syncs` in the modes that promise something about power loss.
-    pub fn new(writer: Writer, syncs: bool) -> Self {
+    /// Takes the writer over.
+    pub fn new(writer: Writer, mode: Mode) -> Self {
         Self {
             writer,
-            syncs,
+            mode,
             unsynced_since: None,
             closed: None,
         }
     }
 
-    /// Once a turn: when an entry has waited for the sync window, ends its page and so lets the
-    /// keeper sync it, so that a lone entry becomes durable too.
+    /// Once a turn: when an entry has waited for the sync window, or a command waits for an entry
+    /// up to `newest_parked`, ends the page and so lets the keeper sync it: a lone entry becomes
+    /// durable too.
     ///
     /// # Errors
     /// [`JournalClosed`] after a failed sync, which is final, or without room.
-    pub fn end_turn(&mut self, now: MonotonicNs) -> Result<(), JournalClosed> {
-        if !self.syncs {
+    pub fn end_turn(&mut self, now: MonotonicNs, newest_parked: u64) -> Result<(), JournalClosed> {
+        if !self.mode.syncs() {
             return Ok(());
         }
         if self.writer.progress().sync_failure().is_some() {
@@ -67,7 +68,8 @@ impl JournalPort {
             return Ok(());
         }
         let since = *self.unsynced_since.get_or_insert(now);
-        if now.since_ns(since) < SYNC_WINDOW_NS {
+        let is_waited_for = newest_parked > self.writer.progress().limit_sequence();
+        if now.since_ns(since) < SYNC_WINDOW_NS && !is_waited_for {
             return Ok(());
         }
         self.unsynced_since = None;
@@ -125,7 +127,14 @@ impl IntentJournal for JournalPort {
         self.writer.next_sequence()
     }
 
-    fn room(&mut self, open_orders: u32) -> JournalRoom {
+    fn sendable_to(&self) -> u64 {
+        match self.mode {
+            Mode::Process | Mode::Group => u64::MAX,
+            Mode::Strict => self.writer.progress().synced_sequence(),
+        }
+    }
+
+    fn room(&mut self, _now: MonotonicNs, open_orders: u32) -> JournalRoom {
         let reserve = RESERVE_PER_ORDER_BYTES
             .saturating_mul(u64::from(open_orders).saturating_add(1))
             .saturating_add(RESERVE_BYTES);

@@ -3,9 +3,10 @@
 //! Runs in the venue's process and maps the journal read-only. A command that arrives before its
 //! intent
 //! is in the journal, or with other terms than its intent, is a miss: the write-ahead promise was
-//! broken.
+//! broken. A witness of mode `strict` also looks at the sync markers, which the keeper writes only
+//! after a sync that succeeded: an order that arrives before its intent's is a miss.
 
-use journal::Follower;
+use journal::{Follower, synced_sequence_of};
 use model::decimal_text::parse_units;
 use model::input::{EntryKind, Input};
 use model::journal_record::{EntryBuffers, take_entry};
@@ -22,12 +23,14 @@ struct Seen {
     follower: Option<Follower>,
     buffers: EntryBuffers,
     config: Option<EngineConfig>,
-    intents: HashMap<(u64, u8, u16), OrderIntent>,
+    /// With the entry that holds each.
+    intents: HashMap<(u64, u8, u16), (u64, OrderIntent)>,
 }
 
 /// A witness over one journal directory; the journal may begin to exist later.
 pub struct JournalWitness {
     directory: PathBuf,
+    wants_sync: bool,
     seen: Mutex<Seen>,
 }
 
@@ -42,8 +45,30 @@ impl JournalWitness {
         };
         Self {
             directory,
+            wants_sync: false,
             seen: Mutex::new(seen),
         }
+    }
+
+    /// A witness that also wants the intent of a new order or a replace to be on the disk.
+    pub fn of_strict(directory: PathBuf) -> Self {
+        Self {
+            wants_sync: true,
+            ..Self::new(directory)
+        }
+    }
+
+    /// An order that is here before its intent is on the disk is a miss in mode `strict`.
+    fn check_sync(&self, sequence: u64, intent: &OrderIntent) -> Option<WitnessVerdict> {
+        if !self.wants_sync || intent.command == CommandKind::Cancel {
+            return None;
+        }
+        let text = match synced_sequence_of(&self.directory) {
+            Ok(synced) if synced >= sequence => return None,
+            Ok(synced) => format!("intent in entry {sequence}, on the disk is entry {synced}"),
+            Err(error) => error.to_string(),
+        };
+        Some(WitnessVerdict::Missing(text))
     }
 }
 
@@ -67,7 +92,10 @@ impl CommandWitness for JournalWitness {
             None => {
                 WitnessVerdict::Missing(format!("no intent for request id {}", command.request_id))
             }
-            Some(intent) => seen.compare(command, intent),
+            Some((sequence, intent)) => match self.check_sync(*sequence, intent) {
+                Some(miss) => miss,
+                None => seen.compare(command, intent),
+            },
         }
     }
 }
@@ -91,6 +119,7 @@ impl Seen {
             return Ok(());
         };
         while let Some(entry) = follower.poll().map_err(|error| error.to_string())? {
+            let sequence = entry.sequence;
             let kind = u8::try_from(entry.kind)
                 .ok()
                 .and_then(EntryKind::from_number);
@@ -111,7 +140,7 @@ impl Seen {
                         intent.command.number(),
                         intent.command_seq,
                     );
-                    self.intents.insert(place, intent);
+                    self.intents.insert(place, (sequence, intent));
                 }
             }
         }

@@ -6,11 +6,11 @@
 
 use crate::assemble::{Running, assemble};
 use crate::clock::utc_anchor;
-use crate::config::{JournalMode, Settings, VenueSettings};
+use crate::config::{Settings, VenueSettings};
 use crate::pinning::lock_memory;
 use crate::recovery::{Folded, fold};
 use crate::venue_rules::{venue_credentials, venue_rules};
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result};
 use journal::{Journal, JournalOptions};
 use model::EngineConfig;
 use model::time::NS_PER_S;
@@ -59,13 +59,6 @@ pub fn start(settings: &Settings, options: RunOptions) -> Result<Running> {
 
 /// Lock, recovery, fold, venue rules: nothing is sent and no thread but the keeper runs.
 fn open(settings: &Settings) -> Result<Opened> {
-    if settings.journal.mode == JournalMode::Strict {
-        bail!(
-            "journal.mode = \"strict\" is not built in this version: an order would have to wait \
-             for its sync before it is sent. Use \"group\" (survives power loss but for about \
-             1 ms) or \"process\" (survives the death of the process)"
-        );
-    }
     for venue in &settings.venues {
         // A key that is missing or open to others is said before anything is touched.
         venue_credentials(venue)?;

@@ -22,6 +22,7 @@ mod engine;
 mod handle;
 pub mod order;
 pub mod risk;
+mod send_gate;
 pub mod state;
 
 pub use decisions::{DECISIONS_PER_REPORT_MAX, Decisions};

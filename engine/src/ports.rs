@@ -1,8 +1,10 @@
 //! What a turn needs from the world, as traits. The daemon implements them over real things, the
 //! simulation over virtual ones; a turn is compiled for each, without a virtual call.
 //!
-//! The write-ahead rule is a type: [`Venues::send`] takes a [`Sendable`], only [`SendGate::pass`]
-//! makes one, and it takes the [`CommittedEntry`] that only an append to the journal gives.
+//! The write-ahead rule is a type: [`Venues::send`] takes a [`Sendable`], only the gate makes one
+//! ([`SendGate`]), and it takes the [`CommittedEntry`] that only an append to the journal gives.
+
+pub use crate::send_gate::{SendGate, Sendable};
 
 use model::input::{Input, NotSentReason};
 use model::journal_record::SentStamp;
@@ -17,41 +19,6 @@ pub trait CommittedEntry {
     fn sequence(&self) -> u64;
 }
 
-/// Proof that an entry's intents may go to the wire.
-#[derive(Debug)]
-pub struct Sendable {
-    sequence: u64,
-}
-
-impl Sendable {
-    /// The entry that holds the intents.
-    pub fn sequence(&self) -> u64 {
-        self.sequence
-    }
-}
-
-/// When a committed entry's intents may be sent.
-///
-/// This version has one rule, mode `process`: at once. The journal survives the process's death;
-/// what power loss takes with it is the mode's stated price.
-#[derive(Debug, Default)]
-pub struct SendGate {
-    passed: u64,
-}
-
-impl SendGate {
-    /// Lets an entry's intents go.
-    pub fn pass(&mut self, committed: &impl CommittedEntry) -> Sendable {
-        let sequence = committed.sequence();
-        assert!(
-            sequence > self.passed,
-            "entries pass the gate once, in their order"
-        );
-        self.passed = sequence;
-        Sendable { sequence }
-    }
-}
-
 /// The journal takes no more entries: full without a spare segment, or failed for good.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct JournalClosed;
@@ -63,6 +30,11 @@ pub enum JournalRoom {
     Ample,
     /// Only what open orders still need: no new orders.
     Low,
+    /// There is room, but what was written waits too long for the disk: no new orders until the
+    /// sync catches up.
+    Late,
+    /// A sync failed, which is final: no new orders in this run.
+    Failed,
 }
 
 /// The write-ahead log, as a turn sees it.
@@ -73,8 +45,12 @@ pub trait IntentJournal {
     /// The sequence of the next entry.
     fn next_sequence(&self) -> u64;
 
-    /// Whether there is room beyond what `open_orders` open orders may still need.
-    fn room(&mut self, open_orders: u32) -> JournalRoom;
+    /// Whether new orders can be journaled: room beyond what `open_orders` open orders may still
+    /// need, and a disk that keeps up.
+    fn room(&mut self, now: MonotonicNs, open_orders: u32) -> JournalRoom;
+
+    /// The last entry whose intents may be sent: all that are committed, or only what is synced.
+    fn sendable_to(&self) -> u64;
 
     /// Appends an input with its decisions as one entry.
     ///

@@ -6,6 +6,7 @@
 mod apply_change;
 mod deadlines;
 mod digest;
+mod may_send;
 mod rates;
 mod reconfigure;
 mod runs;

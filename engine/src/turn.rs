@@ -7,6 +7,7 @@
 //! bounded, so a flood on one side never starves the other. A request is taken only when there is
 //! room for its answer, and judged for room before the engine sees it.
 
+mod parking;
 mod quota;
 
 use crate::decisions::{Decisions, FRAME_DECISIONS_MAX};
@@ -15,6 +16,7 @@ use crate::ports::{
     Attached, Incoming, IntentJournal, JournalClosed, JournalRoom, Messages, SendGate, Strategies,
     Venues,
 };
+use crate::send_gate::Passage;
 use model::input::{Admission, Input, NotSentReason, RequestInput, RoomRefused};
 use model::journal_record::SentStamp;
 use model::order_change::ChangeBody;
@@ -31,6 +33,8 @@ pub struct TurnBounds {
     pub requests: u32,
     /// Requests per strategy and second; what goes beyond is refused in runs.
     pub requests_per_s: u32,
+    /// Commands that may wait for their sync together, in mode `strict`.
+    pub parked: usize,
 }
 
 impl Default for TurnBounds {
@@ -39,6 +43,7 @@ impl Default for TurnBounds {
             venue_inputs: 64,
             requests: 16,
             requests_per_s: 50_000,
+            parked: 1024,
         }
     }
 }
@@ -88,6 +93,7 @@ impl<J: IntentJournal, V: Venues, S: Strategies, M: Messages> Turn<J, V, S, M> {
         bounds: TurnBounds,
     ) -> Self {
         let quotas = (0..strategies.count()).map(|_| RequestQuota::new(bounds.requests_per_s));
+        let gate = SendGate::new(engine.state().venues.len(), bounds.parked);
         Self {
             quotas: quotas.collect(),
             recorder: Recorder {
@@ -99,7 +105,7 @@ impl<J: IntentJournal, V: Venues, S: Strategies, M: Messages> Turn<J, V, S, M> {
             strategies,
             messages,
             bounds,
-            gate: SendGate::default(),
+            gate,
             unsent: Vec::with_capacity(SENDS_CAPACITY),
             stamps: Vec::with_capacity(SENDS_CAPACITY),
             inputs: 0,
@@ -131,8 +137,10 @@ impl<J: IntentJournal, V: Venues, S: Strategies, M: Messages> Turn<J, V, S, M> {
             let Some(input) = self.venues.next_input(now) else {
                 break;
             };
+            let went_down = parking::venue_that_went_down(&input);
             let committed = self.recorder.commit(&mut self.journal, now, &input)?;
             self.dispatch(now, &committed)?;
+            self.link_gone(now, went_down)?;
         }
         self.take_changes(now)?;
         for _ in 0..TIMERS_PER_TURN {
@@ -141,6 +149,7 @@ impl<J: IntentJournal, V: Venues, S: Strategies, M: Messages> Turn<J, V, S, M> {
             }
             self.take(now, &Input::Timer)?;
         }
+        self.release_parked(now)?;
         for strategy in 0..self.strategies.count() {
             self.take_requests(now, StrategyId(strategy))?;
         }
@@ -202,8 +211,10 @@ impl<J: IntentJournal, V: Venues, S: Strategies, M: Messages> Turn<J, V, S, M> {
                 }
                 (None, Incoming::Request(checked)) => {
                     self.close_run(now, strategy, true)?;
-                    let input = self.admitted(strategy, &checked);
-                    self.take(now, &Input::Request(input))?;
+                    let input = self.admitted(now, strategy, &checked);
+                    let request = Input::Request(input);
+                    let committed = self.recorder.commit(&mut self.journal, now, &request)?;
+                    self.dispatch_written(now, &committed, input.written_at.min(now))?;
                 }
                 (None, Incoming::Bad(_)) => {}
             }
@@ -241,8 +252,13 @@ impl<J: IntentJournal, V: Venues, S: Strategies, M: Messages> Turn<J, V, S, M> {
     }
 
     /// The verdict on a request's room, which enters the engine as part of the input.
-    fn admitted(&mut self, strategy: StrategyId, checked: &CheckedRequest) -> RequestInput {
-        let admission = match self.refusal(strategy, &checked.request) {
+    fn admitted(
+        &mut self,
+        now: MonotonicNs,
+        strategy: StrategyId,
+        checked: &CheckedRequest,
+    ) -> RequestInput {
+        let admission = match self.refusal(now, strategy, &checked.request) {
             None => Admission::Granted,
             Some(reason) => Admission::Refused(reason),
         };
@@ -255,48 +271,74 @@ impl<J: IntentJournal, V: Venues, S: Strategies, M: Messages> Turn<J, V, S, M> {
         }
     }
 
-    fn refusal(&mut self, strategy: StrategyId, request: &Request) -> Option<RejectReason> {
+    fn refusal(
+        &mut self,
+        now: MonotonicNs,
+        strategy: StrategyId,
+        request: &Request,
+    ) -> Option<RejectReason> {
         let instrument = match request {
             Request::New(order) => order.instrument,
             // What an order of ours needs on its way out is never refused for want of room.
             Request::Cancel { .. } | Request::CancelAll { .. } | Request::Query { .. } => {
                 return None;
             }
-            Request::Replace { .. } => return self.journal_refusal(),
+            Request::Replace { .. } => return self.journal_refusal(now),
         };
         if !self.strategies.has_event_room(strategy) {
             return Some(RejectReason::EventBacklog);
         }
-        if let Some(reason) = self.journal_refusal() {
+        if let Some(reason) = self.journal_refusal(now) {
             return Some(reason);
         }
         let venue = self.recorder.engine.state().venue_of(instrument)?;
         self.venues.can_send(venue).err()
     }
 
-    fn journal_refusal(&mut self) -> Option<RejectReason> {
+    fn journal_refusal(&mut self, now: MonotonicNs) -> Option<RejectReason> {
         let open_orders = self.recorder.engine.state().orders.open_count();
-        match self.journal.room(open_orders) {
-            JournalRoom::Ample => None,
+        match self.journal.room(now, open_orders) {
+            JournalRoom::Ample if self.gate.has_room() => None,
+            JournalRoom::Ample => Some(RejectReason::SyncBacklog),
             JournalRoom::Low => Some(RejectReason::JournalLow),
+            JournalRoom::Late => Some(RejectReason::LossWindow),
+            JournalRoom::Failed => Some(RejectReason::JournalFailed),
         }
     }
 
-    /// After the commit: tell the cold side, publish events, send intents.
     fn dispatch(
         &mut self,
         now: MonotonicNs,
         committed: &J::Committed,
     ) -> Result<(), JournalClosed> {
+        self.dispatch_written(now, committed, now)
+    }
+
+    /// After the commit: tell the cold side, publish events, send intents, or park them.
+    /// `written_at`: when the request behind the entry was written.
+    fn dispatch_written(
+        &mut self,
+        now: MonotonicNs,
+        committed: &J::Committed,
+        written_at: MonotonicNs,
+    ) -> Result<(), JournalClosed> {
         use crate::ports::CommittedEntry;
         self.inputs = self.inputs.saturating_add(1);
-        let sendable = self.gate.pass(committed);
+        let entry = self.gate.enter(committed, self.journal.sendable_to());
         self.messages.committed(committed.sequence());
         for decision in self.recorder.decisions.as_slice() {
             if let Some(intent) = intent_of(decision) {
                 let venue = self.recorder.engine.state().venue_of(intent.instrument);
-                let sent = match venue {
-                    Some(venue) => self.venues.send(&sendable, venue, intent),
+                let (gate, unsent) = (&mut self.gate, &mut self.unsent);
+                let passage = venue.map(|venue| {
+                    let passage = gate.pass(&entry, venue, intent, written_at, unsent);
+                    (venue, passage)
+                });
+                let sent = match passage {
+                    Some((venue, Passage::Open(sendable))) => {
+                        self.venues.send(&sendable, venue, intent)
+                    }
+                    Some((_, Passage::Parked | Passage::Pointless)) => Ok(()),
                     None => Err(NotSentReason::LinkGone),
                 };
                 if let Err(reason) = sent {

@@ -63,7 +63,7 @@ pub use entry_builder::EntryBuilder;
 pub use error::{AppendError, EntryFault, JournalError, JournalErrorKind};
 pub use keeper::Keeper;
 pub use progress::{Progress, SyncFigures};
-pub use reader::{Follower, Reader};
+pub use reader::{Follower, Reader, synced_sequence_of};
 pub use recovery::{Cut, Note, Recovered};
 pub use segment::{PreparedSegment, RetiredSegment, SegmentPlan, SegmentPreparer};
 pub use start::{Journal, JournalOptions};

@@ -4,6 +4,8 @@
 //! the keeper. Invariants: `synced_sequence` never runs ahead of what a successful sync covered;
 //! once latched, a sync failure stays. Must not know: files. Threads: any; no locks.
 
+use std::fmt;
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicI32, AtomicU32, AtomicU64, Ordering};
 
 /// Segment and offset below which the hot thread will not write any more, in one word.
@@ -46,11 +48,22 @@ struct FromKeeper {
     sync_lag_entries_max: AtomicU64,
 }
 
+/// Whom the keeper wakes; nobody unless one was named.
+#[derive(Default)]
+struct Waker(OnceLock<Box<dyn Fn() + Send + Sync>>);
+
+impl fmt::Debug for Waker {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Waker(named: {})", self.0.get().is_some())
+    }
+}
+
 /// Shared state of a journal that is being written.
 #[derive(Debug, Default)]
 pub struct Progress {
     from_hot: Line<FromHot>,
     from_keeper: Line<FromKeeper>,
+    waker: Waker,
 }
 
 /// What the keeper measured since start.
@@ -101,6 +114,20 @@ impl Progress {
             sync_passes: keeper.sync_passes.load(Ordering::Relaxed),
             sync_pass_ns_max: keeper.sync_pass_ns_max.load(Ordering::Relaxed),
             sync_lag_entries_max: keeper.sync_lag_entries_max.load(Ordering::Relaxed),
+        }
+    }
+
+    /// Names whom the keeper wakes when the synced sequence moved in mode `strict`, and when a sync
+    /// failed. Counts once; `wake` is called on the keeper's thread and must not wait.
+    pub fn wake_by(&self, wake: impl Fn() + Send + Sync + 'static) {
+        // A second name is a mistake of the caller that harms nobody: the first is woken.
+        let _first_counts = self.waker.0.set(Box::new(wake));
+    }
+
+    /// Keeper: something happened that the writer's thread waits for.
+    pub(crate) fn wake(&self) {
+        if let Some(wake) = self.waker.0.get() {
+            wake();
         }
     }
 

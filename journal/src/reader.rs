@@ -137,6 +137,32 @@ impl Reader {
     }
 }
 
+/// The last sequence that the journal's own markers report as on the disk; 0 if none does.
+///
+/// Reads what the keeper wrote into the segments after a sync that succeeded, so it is a lower
+/// bound, and it can be asked from another process. In mode `process` no marker is written.
+///
+/// # Errors
+/// Those of opening a segment.
+pub fn synced_sequence_of(directory: &Path) -> Result<u64, JournalError> {
+    let mut indexes = segment_indexes(directory)?;
+    indexes.sort_unstable_by(|a, b| b.cmp(a));
+    let mut synced = 0;
+    for index in indexes {
+        let path = segment_path(directory, index);
+        let (file, identity) = open_segment(&path, index, false)?;
+        let region = Region::map_file_read_only(&file, identity.segment_bytes as usize)
+            .map_err(|error| JournalError::io("mapping", &path, error))?;
+        let (marker, _damaged_slots) = header::read_sync_marker(&region, &identity);
+        synced = synced.max(marker.synced_sequence);
+        // Segments are synced in their order: the newest marker counts.
+        if synced != 0 {
+            break;
+        }
+    }
+    Ok(synced)
+}
+
 impl Follower {
     /// As [`Reader::open`]; the journal may still be empty.
     ///

@@ -146,6 +146,9 @@ impl<D: SyncDevice> SyncPasses<D> {
                 .count_sync(took_ns, sequence.saturating_sub(synced_sequence));
         }
         self.progress.publish_synced(sequence);
+        if self.mode == Mode::Strict && sequence > synced_sequence {
+            self.progress.wake();
+        }
     }
 
     /// Brings the markers themselves to the disk. They are a lower bound, so seldom is enough.
@@ -206,6 +209,7 @@ impl<D: SyncDevice> SyncPasses<D> {
         let errno = error.raw_os_error().unwrap_or(-1);
         header::mark_suspect(&self.open_segments[at].region, errno);
         self.progress.latch_sync_failure(errno);
+        self.progress.wake();
     }
 }
 

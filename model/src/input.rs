@@ -151,6 +151,8 @@ canonical_enum! {
         JournalFailed = 3 as "journal_failed",
         /// The kill latch closed.
         Killed = 4 as "killed",
+        /// A cancel of its order came while it waited, or the order ended.
+        Withdrawn = 5 as "withdrawn",
     }
 }
 

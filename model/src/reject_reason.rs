@@ -81,5 +81,11 @@ canonical_enum! {
         RiskOrderRate = 37 as "RISK_ORDER_RATE",
         /// The table of executions has no room for what a new order could bring.
         ExecutionsFull = 38 as "EXECUTIONS_FULL",
+        /// As many orders wait for the disk as may; only with `journal.mode = "strict"`.
+        SyncBacklog = 50 as "SYNC_BACKLOG",
+        /// What is not on the disk yet is older than `journal.max_loss_window_ms`.
+        LossWindow = 51 as "LOSS_WINDOW",
+        /// A sync of the journal failed: no new orders in this run.
+        JournalFailed = 52 as "JOURNAL_FAILED",
     }
 }

@@ -15,4 +15,5 @@ mod orders;
 mod process_deaths;
 mod refusals;
 mod strategies;
+mod strict;
 mod venue_faults;

@@ -283,13 +283,3 @@ fn venue_whose_certificate_is_not_trusted_expired_or_of_another_name_is_refused(
         assert_eq!(rig.venue.stats().rest_requests, 0);
     }
 }
-
-#[test]
-fn strict_mode_is_refused_by_its_name() {
-    let rig = Rig::new();
-    rig.write_config(|text| text.replace("mode = \"process\"", "mode = \"strict\""));
-    let (code, text) = refused(&rig);
-    assert_eq!(code, 1, "{text}");
-    holds(&text, &["journal.mode", "strict", "group"]);
-    assert!(!rig.path("data").exists(), "nothing was made");
-}

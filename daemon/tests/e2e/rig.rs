@@ -8,6 +8,7 @@ use std::io::Write as _;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::PathBuf;
 use std::process::{Command, Output};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use millrun::ledger::{Ledger, compare};
@@ -15,7 +16,7 @@ use millrun_client::Resume;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use venue_simulator::{
-    AccountConfig, BackgroundMarket, OwnedSimulator, Simulator, SimulatorConfig,
+    AccountConfig, BackgroundMarket, CommandWitness, OwnedSimulator, Simulator, SimulatorConfig,
 };
 
 use crate::engine_process::{EngineProcess, PATIENCE};
@@ -38,6 +39,14 @@ impl Rig {
 
     /// A venue that `change` has shaped.
     pub(crate) fn with(change: impl FnOnce(&mut SimulatorConfig)) -> Self {
+        Self::witnessed(change, |_| None)
+    }
+
+    /// A venue that shows every command to the witness that `witness` makes for the journal there.
+    pub(crate) fn witnessed(
+        change: impl FnOnce(&mut SimulatorConfig),
+        witness: impl FnOnce(PathBuf) -> Option<Arc<dyn CommandWitness>>,
+    ) -> Self {
         let directory = tempfile::tempdir().unwrap();
         let mut config = SimulatorConfig {
             market: BackgroundMarket {
@@ -48,7 +57,8 @@ impl Rig {
             ..SimulatorConfig::default()
         };
         change(&mut config);
-        let venue = Simulator::start_blocking(config, None).unwrap();
+        let witness = witness(directory.path().join("data/journal"));
+        let venue = Simulator::start_blocking(config, witness).unwrap();
         let rig = Self { venue, directory };
         rig.write_keys(0o600);
         rig.write_config(|text| text);
