@@ -4,6 +4,8 @@
 //! each command against what the disk has, a ring of requests. Every history is decided again by a
 //! second engine, so that what waits at the gate is shown to be no part of the engine's state.
 
+#![allow(clippy::unwrap_used, reason = "everything here is a test")]
+
 #[path = "../rig/mod.rs"]
 mod rig;
 
