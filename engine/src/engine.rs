@@ -1,11 +1,13 @@
 //! The engine: one input in, decisions out, and the same state changes whether live or folded.
 
 use crate::decisions::Decisions;
+use crate::handle::request_checks::RequestChecks;
 use crate::order::Order;
+use crate::risk::check_run::CheckRun;
 use crate::state::State;
-use model::input::Input;
+use model::input::{Input, RequestInput};
 use model::order_change::ChangeBody;
-use model::{Decision, EngineConfig, MonotonicNs, OrderChange, RequestId};
+use model::{Decision, EngineConfig, MonotonicNs, OrderChange, RejectReason, RequestId};
 
 /// Version of the engine's decisions. Re-execution compares entries of one version only.
 pub const ENGINE_VERSION: u32 = 1;
@@ -84,6 +86,26 @@ impl Engine {
             }
         }
         self.state.drop_stale_deadlines();
+    }
+
+    /// Every check that a request meets, with its numbers, up to the first that it fails: the very
+    /// checks that [`Self::handle`] runs.
+    ///
+    /// Call it behind the entry before the request's own, and fold the request's entry next: the
+    /// request is taken note of here already, as `handle` does first.
+    pub fn checks_of(&mut self, moment: Moment, input: &RequestInput) -> Vec<CheckRun> {
+        let Some(strategy) = self.state.strategies.get(usize::from(input.strategy.0)) else {
+            return vec![CheckRun::bare(RejectReason::BadRequest, false)];
+        };
+        let novelty = strategy.novelty(input.request_id, &input.request);
+        let highest = strategy.last_request_id;
+        self.state.apply_input(moment, &Input::Request(*input));
+        let checks = RequestChecks {
+            state: &self.state,
+            moment,
+            input,
+        };
+        checks.run_all(novelty, highest)
     }
 
     /// Takes over an input and the decisions that were recorded on it, deciding nothing.

@@ -5,5 +5,6 @@ mod executions;
 mod lookups;
 mod operations;
 mod reports;
+pub(crate) mod request_checks;
 mod requests;
 mod tasks;

@@ -1,11 +1,12 @@
 //! A strategy's request: checked, refused with a reason, or made a command.
 
+use super::request_checks::{Rejected, RequestChecks};
 use crate::engine::Pass;
 use crate::order::{Order, Placement};
-use crate::risk::check::{self, Breach, RiskView, Terms};
-use crate::state::RequestNovelty;
-use crate::state::{Answer, TASKS_MAX, place};
-use model::decision::{RequestRefused, VenueState, WideTask};
+use crate::risk::check::Breach;
+use crate::risk::check_run::Unwitnessed;
+use crate::state::{Answer, RequestNovelty};
+use model::decision::{RequestRefused, WideTask};
 use model::input::{Admission, Input, RequestInput};
 use model::order_change::ChangeBody;
 use model::order_request::OrderReference;
@@ -14,12 +15,7 @@ use model::{
     Quantity, RejectReason, Request, RequestId, StrategyId,
 };
 
-/// Executions that must still fit before a new order is taken: what one frame can bring.
-const EXECUTIONS_RESERVE: u32 = 64;
-/// Commands that an order can have in its life.
-pub(super) const COMMANDS_MAX: u16 = u16::MAX;
-/// How many of them are kept for cancels.
-const CANCELS_RESERVE: u16 = 256;
+type Outcome = Result<(), Rejected>;
 
 impl Pass<'_> {
     pub(crate) fn request(&mut self, input: &RequestInput) {
@@ -101,61 +97,24 @@ impl Pass<'_> {
         }
     }
 
+    /// What may be asked of the state about this request.
+    fn checks<'a>(&'a self, input: &'a RequestInput) -> RequestChecks<'a> {
+        RequestChecks {
+            state: &*self.state,
+            moment: self.moment,
+            input,
+        }
+    }
+
     fn state_order(&mut self, order: &Order, request_id: RequestId) {
         let change = Self::change(order, ChangeBody::Stated { request_id });
         self.emit_change(order, change);
     }
 
-    /// A request that is too old by the engine's rule or by its own validity is worth nothing.
-    fn check_age(&self, input: &RequestInput, valid_for_ns: u64) -> Result<(), Breach> {
-        let age_ns = self.moment.now.since_ns(input.written_at);
-        let limit_ns = match valid_for_ns {
-            0 => self.state.config.request_age_max_ns,
-            valid_for_ns => valid_for_ns.min(self.state.config.request_age_max_ns),
-        };
-        if age_ns <= limit_ns {
-            return Ok(());
-        }
-        let (limit, actual) = (limit_ns.into(), age_ns.into());
-        Err(Breach {
-            reason: RejectReason::StaleRequest,
-            limit,
-            actual,
-        })
-    }
-
     fn new_order(&mut self, input: &RequestInput, order: &NewOrder) -> Outcome {
         let bare = |reason| (None, Breach::bare(reason));
-        self.check_age(input, order.valid_for_ns)
-            .map_err(|breach| (None, breach))?;
-        if !self.state.intake_open {
-            return Err(bare(RejectReason::Stopping));
-        }
-        let policy = self
-            .state
-            .config
-            .instruments
-            .get(place(order.instrument.0))
-            .copied();
-        let policy = policy.ok_or(bare(RejectReason::UnknownInstrument))?;
-        self.check_venue_open(order.instrument)
-            .map_err(|breach| (None, breach))?;
-        let view = self.risk_view(input.strategy, order.instrument);
-        let view = view.ok_or(bare(RejectReason::RiskNotAllowed))?;
-        check::new_order(&view, order).map_err(|breach| (None, breach))?;
-        debug_assert_eq!(policy.instrument.id, order.instrument);
-        self.check_order_rate(input.strategy)
-            .map_err(|breach| (None, breach))?;
-        self.check_message_rate(order.instrument, CommandKind::New)
-            .map_err(|breach| (None, breach))?;
-        if self.state.executions.room() < EXECUTIONS_RESERVE {
-            let breach = Breach {
-                reason: RejectReason::ExecutionsFull,
-                limit: EXECUTIONS_RESERVE.into(),
-                actual: self.state.executions.room().into(),
-            };
-            return Err((None, breach));
-        }
+        let checked = self.checks(input).new_order(order, &mut Unwitnessed);
+        checked.map_err(|breach| (None, breach))?;
         let id = self.place_new().map_err(bare)?;
         self.create(input, order, id);
         let worth_ns = match order.valid_for_ns {
@@ -227,93 +186,8 @@ impl Pass<'_> {
             .ok_or(RejectReason::IdsExhausted)
     }
 
-    fn check_venue_open(&self, instrument: InstrumentId) -> Result<(), Breach> {
-        let venue = self.state.venue_of(instrument);
-        let status = venue.and_then(|venue| self.state.venues.get(usize::from(venue.0)));
-        let reason = match status.map(|status| status.state) {
-            Some(VenueState::Live) => return Ok(()),
-            Some(VenueState::Recovering) => RejectReason::Recovering,
-            Some(VenueState::Halted) => RejectReason::VenueHalted,
-            Some(VenueState::Down) | None => RejectReason::VenueDown,
-        };
-        Err(Breach::bare(reason))
-    }
-
-    fn risk_view(&self, strategy: StrategyId, instrument: InstrumentId) -> Option<RiskView<'_>> {
-        let at = place(instrument.0);
-        let state = self.state.strategies.get(usize::from(strategy.0))?;
-        Some(RiskView {
-            policy: self.state.config.instruments.get(at)?,
-            exposure: self.state.exposures.get(at)?,
-            strategy: self.state.config.strategies.get(usize::from(strategy.0))?,
-            strategy_open_orders: state.open_orders,
-        })
-    }
-
-    fn check_order_rate(&self, strategy: StrategyId) -> Result<(), Breach> {
-        let state = self.state.strategies.get(usize::from(strategy.0));
-        let now = self.moment.now;
-        if state.is_some_and(|state| state.order_rate.free_at(now) <= now) {
-            return Ok(());
-        }
-        let policy = self.state.config.strategies.get(usize::from(strategy.0));
-        let limit = policy.map_or(0, |policy| policy.orders_per_s_max.into());
-        Err(Breach {
-            reason: RejectReason::RiskOrderRate,
-            limit,
-            actual: limit.saturating_add(1),
-        })
-    }
-
-    fn check_message_rate(
-        &self,
-        instrument: InstrumentId,
-        command: CommandKind,
-    ) -> Result<(), Breach> {
-        let now = self.moment.now;
-        let free_at = self.state.command_free_at(instrument, command, now);
-        if free_at <= now {
-            return Ok(());
-        }
-        // The number that helps: how many nanoseconds until one more may go.
-        let actual = free_at.since_ns(now).into();
-        Err(Breach {
-            reason: RejectReason::RiskMessageRate,
-            limit: 0,
-            actual,
-        })
-    }
-
-    /// The order that a request means, if it is the strategy's own.
-    fn referred(&self, input: &RequestInput, reference: OrderReference) -> Result<Order, Rejected> {
-        let id = match reference {
-            OrderReference::ClientOrderId(id) => Some(id),
-            OrderReference::RequestId(request_id) => {
-                let strategy = self.state.strategies.get(usize::from(input.strategy.0));
-                strategy.and_then(|strategy| strategy.order_of_request(request_id))
-            }
-        };
-        let order = id.and_then(|id| self.state.orders.get(id)).copied();
-        let order = order.ok_or((id, Breach::bare(RejectReason::OrderNotFound)))?;
-        if order.strategy != input.strategy {
-            return Err((id, Breach::bare(RejectReason::NotOwner)));
-        }
-        Ok(order)
-    }
-
     fn cancel(&mut self, input: &RequestInput, reference: OrderReference) -> Outcome {
-        let order = self.referred(input, reference)?;
-        let about = |reason| (Some(order.client_order_id), Breach::bare(reason));
-        self.check_age(input, 0)
-            .map_err(|breach| (Some(order.client_order_id), breach))?;
-        if !may_be_cancelled(&order) || order.commands == COMMANDS_MAX {
-            return Err(about(RejectReason::InvalidStateTransition));
-        }
-        if order.pending_is_full() {
-            return Err(about(RejectReason::PendingFull));
-        }
-        self.check_message_rate(order.instrument, CommandKind::Cancel)
-            .map_err(|breach| (Some(order.client_order_id), breach))?;
+        let order = self.checks(input).cancel(reference, &mut Unwitnessed)?;
         let (quantity, price) = (order.order_quantity, order.limit_price);
         self.start_command(
             &order,
@@ -333,39 +207,8 @@ impl Pass<'_> {
         order_quantity: Quantity,
         limit_price: Price,
     ) -> Outcome {
-        let order = self.referred(input, reference)?;
-        let id = Some(order.client_order_id);
-        let about = |reason| (id, Breach::bare(reason));
-        self.check_age(input, 0).map_err(|breach| (id, breach))?;
-        if !self.state.intake_open {
-            return Err(about(RejectReason::Stopping));
-        }
-        let used_up = order.commands >= COMMANDS_MAX.saturating_sub(CANCELS_RESERVE);
-        if !may_be_cancelled(&order) || used_up || order_quantity <= order.cum_quantity {
-            return Err(about(RejectReason::InvalidStateTransition));
-        }
-        if order_quantity == order.order_quantity && limit_price == order.limit_price {
-            return Err(about(RejectReason::NothingToChange));
-        }
-        if order.pending_is_full() {
-            return Err(about(RejectReason::PendingFull));
-        }
-        self.check_venue_open(order.instrument)
-            .map_err(|breach| (id, breach))?;
-        let view = self.risk_view(input.strategy, order.instrument);
-        let view = view.ok_or(about(RejectReason::RiskNotAllowed))?;
-        check::instrument_state(&view, order.post_only).map_err(|breach| (id, breach))?;
-        let would_leave = order_quantity.minus_or_zero(order.cum_quantity);
-        let added_quantity = would_leave.minus_or_zero(order.worst_leaves_quantity());
-        let terms = Terms {
-            side: order.side,
-            order_quantity,
-            limit_price,
-            added_quantity,
-        };
-        check::terms(&view, &terms).map_err(|breach| (id, breach))?;
-        self.check_message_rate(order.instrument, CommandKind::Replace)
-            .map_err(|breach| (id, breach))?;
+        let (terms, witness) = ((order_quantity, limit_price), &mut Unwitnessed);
+        let order = self.checks(input).replace(reference, terms, witness)?;
         self.start_command(
             &order,
             CommandKind::Replace,
@@ -378,25 +221,8 @@ impl Pass<'_> {
     }
 
     fn cancel_all(&mut self, input: &RequestInput, instrument: Option<InstrumentId>) -> Outcome {
-        if let Some(instrument) = instrument
-            && self
-                .state
-                .config
-                .instruments
-                .get(place(instrument.0))
-                .is_none()
-        {
-            return Err((None, Breach::bare(RejectReason::UnknownInstrument)));
-        }
-        let waiting = self.state.tasks.len();
-        if waiting >= TASKS_MAX {
-            let breach = Breach {
-                reason: RejectReason::RateLimit,
-                limit: i128::try_from(TASKS_MAX).unwrap_or(i128::MAX),
-                actual: i128::try_from(waiting).unwrap_or(i128::MAX),
-            };
-            return Err((None, breach));
-        }
+        self.checks(input)
+            .cancel_all(instrument, &mut Unwitnessed)?;
         let event_seq = self.next_event_seq(input.strategy);
         let (strategy, request_id) = (input.strategy, input.request_id);
         self.emit(Decision::CancelAllAccepted {
@@ -412,33 +238,8 @@ impl Pass<'_> {
     }
 
     fn query(&mut self, input: &RequestInput, reference: OrderReference) -> Outcome {
-        let order = self.referred(input, reference)?;
+        let order = self.checks(input).referred(reference, &mut Unwitnessed)?;
         self.state_order(&order, input.request_id);
         Ok(())
-    }
-}
-
-/// A refusal, and the order that it is about.
-type Rejected = (Option<ClientOrderId>, Breach);
-type Outcome = Result<(), Rejected>;
-
-/// True while a cancel or replace can still do something and no cancel is under way.
-pub(super) fn may_be_cancelled(order: &Order) -> bool {
-    use crate::order::Certainty;
-    let cancelling = order.pending.iter().flatten().any(|command| {
-        command.command == CommandKind::Cancel && command.certainty == Certainty::InFlight
-    });
-    match order.status {
-        OrderStatus::Submitted | OrderStatus::Acknowledged | OrderStatus::PartiallyFilled => {
-            !cancelling && order.held_end.is_none()
-        }
-        OrderStatus::Created
-        | OrderStatus::Validated
-        | OrderStatus::Filled
-        | OrderStatus::Cancelled
-        | OrderStatus::Rejected
-        | OrderStatus::Denied
-        | OrderStatus::Failed
-        | OrderStatus::Expired => false,
     }
 }

@@ -1,6 +1,6 @@
 //! Timers, and acts over more orders than one entry may hold.
 
-use super::requests::{COMMANDS_MAX, may_be_cancelled};
+use super::request_checks::{COMMANDS_MAX, may_be_cancelled};
 use crate::engine::Pass;
 use crate::order::{Certainty, Order};
 use crate::state::{DeadlineKey, TaskProgress};

@@ -10,18 +10,30 @@
 
 pub(crate) mod config;
 
+use millrun_engine::risk::check_run::CheckRun;
 use millrun_engine::state::State;
 use millrun_engine::{DECISIONS_PER_REPORT_MAX, Decisions, Engine, Moment};
 use model::input::{EntryKind, Input};
 use model::journal_record::{DECISIONS_MAX, EntryBuffers, put_entry, take_entry};
 use model::order_change::ChangeBody;
 use model::{
-    CommandKind, Decision, EngineConfig, MonotonicNs, OrderEvent, OrderIntent, Side, StrategyId,
+    CommandKind, Decision, EngineConfig, MonotonicNs, OrderEvent, OrderIntent, RejectReason, Side,
+    StrategyId,
 };
 use std::collections::{BTreeMap, VecDeque};
 
 /// Decisions of the largest frame that a test makes.
 const DECISIONS_CAPACITY: usize = 4096;
+
+/// Refusals for want of room for an order, and those that stand for a number that does not exist:
+/// no check comes before them.
+const WITHOUT_A_CHECK: [RejectReason; 5] = [
+    RejectReason::StoreFull,
+    RejectReason::IdsExhausted,
+    RejectReason::Recovering,
+    RejectReason::Overflow,
+    RejectReason::RiskNotAllowed,
+];
 
 /// At each so many entries the follower decides by itself instead of folding.
 const REEXECUTE_EACH: u64 = 3;
@@ -129,6 +141,10 @@ impl Rig {
                 "a folded engine decides the same"
             );
         } else {
+            if let Input::Request(request) = &read {
+                let runs = self.folded.checks_of(moment, request);
+                assert_checks_tell(&runs, decisions);
+            }
             self.folded.fold(moment, &read, read_decisions);
         }
         if moment.sequence.is_multiple_of(REREAD_EACH) {
@@ -347,4 +363,26 @@ fn assert_same(live: &Engine, other: &Engine, name: &str) {
         "{name}"
     );
     panic!("{name} differs in its numbers, answers, rates, executions or deadlines");
+}
+
+/// What a witness is told of a request's checks is what decided on it, with the same numbers.
+fn assert_checks_tell(runs: &[CheckRun], decisions: &[Decision]) {
+    let refused = decisions.iter().find_map(|decision| match decision {
+        Decision::Refused(refused) => Some(refused),
+        _ => None,
+    });
+    let (last, earlier) = runs.split_last().expect("a request meets a check");
+    assert!(earlier.iter().all(|run| run.passed), "{runs:?}");
+    match refused {
+        Some(refused) if !last.passed => assert_eq!(
+            (refused.reason, refused.limit, refused.actual),
+            (last.reason, last.limit, last.actual)
+        ),
+        // A repeated request is answered again as it was answered before.
+        Some(refused) => assert!(
+            WITHOUT_A_CHECK.contains(&refused.reason) || runs.len() == 1,
+            "{refused:?} after {runs:?}"
+        ),
+        None => assert!(last.passed, "{last:?} decided nothing: {decisions:?}"),
+    }
 }

@@ -2,8 +2,9 @@
 
 use crate::rig::config;
 use crate::stage::{Stage, lost_id, order, refusal};
+use millrun_engine::Moment;
 use model::execution_report::{ReplyOutcome, VenueOrderState};
-use model::input::{Admission, Input, RoomRefused};
+use model::input::{Admission, Input, RequestInput, RoomRefused};
 use model::instrument::InstrumentState;
 use model::order_event::OrderEventKind as Kind;
 use model::order_request::OrderReference;
@@ -15,6 +16,47 @@ use proptest::prelude::*;
 
 fn new(stage: &mut Stage, order: NewOrder) -> Option<(R, i128, i128)> {
     refusal(&stage.ask(0, Request::New(order)))
+}
+
+// covers: P14
+#[test]
+fn every_check_of_a_request_is_told_with_limit_and_value_in_its_order() {
+    let mut stage = Stage::live();
+    let asked = RequestInput {
+        strategy: StrategyId(0),
+        request_id: RequestId(1),
+        written_at: stage.now,
+        admission: Admission::Granted,
+        request: Request::New(order(0, Side::Buy, 1_010, 100)),
+    };
+    let moment = Moment {
+        sequence: stage.rig.sequence() + 1,
+        now: stage.now,
+    };
+    let runs = stage.rig.engine.checks_of(moment, &asked);
+    let told: Vec<(R, i128, i128)> = runs
+        .iter()
+        .map(|run| (run.reason, run.limit, run.actual))
+        .collect();
+    assert_eq!(
+        told,
+        [
+            (R::StaleRequestId, 0, 1),
+            (R::StaleRequest, 200_000_000, 0),
+            (R::Stopping, 0, 0),
+            (R::UnknownInstrument, 0, 0),
+            (R::VenueDown, 0, 0),
+            (R::RiskNoReference, 0, 0),
+            (R::BadRequest, 0, 0),
+            (R::RiskInstrumentState, 0, 0),
+            (R::BadTick, 5, 100),
+            (R::BadLot, 10, 1_010),
+            (R::BelowMinimum, 10, 1_010),
+            (R::RiskOrderQuantity, 1_000, 1_010),
+        ]
+    );
+    let passed = runs.iter().filter(|run| run.passed).count();
+    assert_eq!(passed, runs.len() - 1);
 }
 
 // covers: G06 G07
