@@ -8,7 +8,8 @@ use engine::ports::{CommittedEntry, IntentJournal, JournalClosed, JournalRoom};
 use journal::{EntryBuilder, Journal, JournalOptions, Mode, Writer};
 use model::canonical_bytes::ByteSink;
 use model::input::{EntryKind, Input};
-use model::journal_record::{SentStamp, put_entry, put_sent};
+use model::journal_record::put_entry;
+use model::sent_record::SentRecord;
 use model::{Decision, MonotonicNs};
 use std::any::Any;
 use std::path::Path;
@@ -159,10 +160,10 @@ impl IntentJournal for JournalPort {
         committed
     }
 
-    fn append_sent(&mut self, now: MonotonicNs, stamps: &[SentStamp]) -> Result<(), JournalClosed> {
-        let body_bytes_max = size_of_val(stamps) + 16;
+    fn append_sent(&mut self, now: MonotonicNs, record: &SentRecord) -> Result<(), JournalClosed> {
+        let body_bytes_max = record.bytes_max();
         self.entry(EntryKind::Sent, now, body_bytes_max, |body| {
-            put_sent(stamps, body);
+            record.put(body)
         })?;
         Ok(())
     }

@@ -7,10 +7,11 @@
 
 use std::hint::black_box;
 
-use engine::ports::{Attached, Incoming, Messages, Sendable, Strategies, Venues};
+use engine::ports::{Attached, Incoming, Messages, Sendable, StageClock, Strategies, Venues};
 use model::input::{Input, NotSentReason};
-use model::journal_record::{SentStamp, payload_hash};
+use model::journal_record::payload_hash;
 use model::request_slot::{self, REQUEST_WORDS};
+use model::sent_record::{Arrival, EntryMoments, SentStamp};
 use model::{
     ClientOrderId, LinkId, MonotonicNs, OrderEvent, OrderIntent, RejectReason, StrategyId, VenueId,
     VenueReport,
@@ -51,6 +52,7 @@ pub(crate) struct VenueStub {
     batch: FrameBatch,
     masks: MaskSequence,
     stamps: Vec<SentStamp>,
+    arrival: Arrival,
     mask: SecretMask,
     decoder: OkxDecoder,
     raw: Vec<u8>,
@@ -71,6 +73,7 @@ impl VenueStub {
             batch: FrameBatch::new(BATCH_BYTES),
             masks: MaskSequence::new(1),
             stamps: Vec::with_capacity(BATCH_BYTES / 64),
+            arrival: Arrival::default(),
             mask: SecretMask::new(SECRETS),
             decoder: OkxDecoder::new(),
             raw: Vec::with_capacity(4096),
@@ -80,11 +83,18 @@ impl VenueStub {
 }
 
 impl Venues for VenueStub {
-    fn next_input(&mut self, _now: MonotonicNs) -> Option<Input<'_>> {
+    fn next_input(&mut self, _now: MonotonicNs, clock: &impl StageClock) -> Option<Input<'_>> {
         if !self.has_frame {
             return None;
         }
         self.has_frame = false;
+        // What a connection stamps while it reads.
+        let received_at = clock.stamp();
+        self.arrival = Arrival {
+            received_at,
+            opened_at: clock.stamp(),
+            begun_at: clock.stamp(),
+        };
         self.mask.apply(&mut self.payload, b"");
         self.raw.clear();
         self.raw.extend_from_slice(&self.payload);
@@ -103,6 +113,10 @@ impl Venues for VenueStub {
         }
     }
 
+    fn arrival(&self) -> Arrival {
+        self.arrival
+    }
+
     fn can_send(&self, _venue: VenueId) -> Result<(), RejectReason> {
         Ok(())
     }
@@ -112,6 +126,8 @@ impl Venues for VenueStub {
         sendable: &Sendable,
         _venue: VenueId,
         intent: &OrderIntent,
+        moments: &EntryMoments,
+        clock: &impl StageClock,
     ) -> Result<(), NotSentReason> {
         let space = self.batch.payload_space();
         if space.len() < MAX_COMMAND_BYTES {
@@ -129,20 +145,31 @@ impl Venues for VenueStub {
             intent_seq: intent.intent_seq,
             entry_sequence: sendable.sequence(),
             payload_hash,
-            committed_at: MonotonicNs(1),
-            encoded_at: MonotonicNs(1),
-            written_at: MonotonicNs(1),
+            taken_at: moments.taken_at,
+            decided_at: moments.decided_at,
+            committed_at: moments.committed_at,
+            released_at: moments.released_at,
+            encoded_at: clock.stamp(),
+            flushed_at: MonotonicNs(0),
+            sealed_at: MonotonicNs(0),
+            written_at: MonotonicNs(0),
         });
         Ok(())
     }
 
-    fn flush(&mut self, _now: MonotonicNs, stamps: &mut Vec<SentStamp>) {
+    fn flush(&mut self, clock: &impl StageClock, stamps: &mut Vec<SentStamp>) {
         if self.batch.is_empty() {
             return;
         }
         self.plaintext_at = self.counter.raw();
         self.plaintext_bytes = black_box(self.batch.bytes()).len();
-        stamps.append(&mut self.stamps);
+        let flushed_at = clock.stamp();
+        let (sealed_at, written_at) = (clock.stamp(), clock.stamp());
+        for mut stamp in self.stamps.drain(..) {
+            (stamp.flushed_at, stamp.sealed_at) = (flushed_at, sealed_at);
+            stamp.written_at = written_at;
+            stamps.push(stamp);
+        }
         self.batch.clear();
     }
 }
@@ -198,6 +225,13 @@ impl Strategies for StrategyStub {
     }
 
     fn attached(&mut self, _attached: Attached) {}
+}
+
+/// The counter as the clock of the stages.
+impl StageClock for Counter {
+    fn stamp(&self) -> MonotonicNs {
+        MonotonicNs(self.ns(0, self.raw()))
+    }
 }
 
 /// A cold side that says nothing.

@@ -94,7 +94,7 @@ impl TurnSamples {
 
 /// An engine with so many open orders.
 pub(crate) struct World {
-    turn: Turn<JournalPort, VenueStub, StrategyStub, Silence>,
+    turn: Turn<JournalPort, VenueStub, StrategyStub, Silence, Counter>,
     now: MonotonicNs,
     requests: u64,
     trades: u64,
@@ -121,7 +121,15 @@ impl World {
         let bounds = TurnBounds::default();
         let (venue, strategy) = (VenueStub::new(table), StrategyStub::new());
         Ok(Self {
-            turn: Turn::new(engine, port, venue, strategy, Silence, bounds),
+            turn: Turn::new(
+                engine,
+                port,
+                venue,
+                strategy,
+                Silence,
+                Counter::new(),
+                bounds,
+            ),
             now,
             requests: u64::from(open_orders),
             trades: 0,

@@ -95,11 +95,11 @@ pub(crate) fn assemble(
         VenuePort::new(connections, connector, anchor),
         strategies,
         MessagePort::new(messages_in, committed, Arc::clone(&stop)),
+        Clock::new(),
         turn_bounds(settings),
     );
-    let mut clock = Clock::new();
     let new_config = Some(&config).filter(|_| config_is_new);
-    begin_run(&mut turn, &mut clock, new_config, boot_epoch, anchor)?;
+    begin_run(&mut turn, new_config, boot_epoch, anchor)?;
     let (venues, outcomes) = start_queries(settings, &config, fills_since, &open_orders)?;
     let cold_stop = Arc::new(AtomicBool::new(false));
     let on_live = options.on_live;
@@ -117,7 +117,7 @@ pub(crate) fn assemble(
         stop: Arc::clone(&cold_stop),
         on_live: Some(Box::new(move || on_live(began.elapsed().as_millis()))),
     };
-    let hot = HotThread::new(turn, poll, clock, Arc::clone(&stop), hot_settings(settings));
+    let hot = HotThread::new(turn, poll, Arc::clone(&stop), hot_settings(settings));
     Ok(Running {
         cold: spawn("cold", move || cold.run())?,
         hot: spawn("hot", move || guarded(hot))?,
@@ -187,7 +187,6 @@ fn guarded(hot: HotThread) -> HotEnd {
 /// The configuration if it is new, then the new run: the first entries of every run.
 fn begin_run(
     turn: &mut LiveTurn,
-    clock: &mut Clock,
     new_config: Option<&EngineConfig>,
     boot_epoch: u32,
     anchor: UtcAnchor,
@@ -197,10 +196,9 @@ fn begin_run(
     };
     let full =
         "the journal has no room for the first entries of this run: free space and start again";
+    let now = turn.clock.now();
     if let Some(config) = new_config
-        && turn
-            .take(clock.now(), &Input::ConfigApplied(config))
-            .is_err()
+        && turn.take(now, &Input::ConfigApplied(config)).is_err()
     {
         bail!(full);
     }
@@ -209,10 +207,7 @@ fn begin_run(
         engine_version: ENGINE_VERSION,
         anchor,
     };
-    if turn
-        .take(clock.now(), &Input::RecoveryStarted(started))
-        .is_err()
-    {
+    if turn.take(now, &Input::RecoveryStarted(started)).is_err() {
         bail!(full);
     }
     Ok(())

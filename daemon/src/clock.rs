@@ -2,8 +2,10 @@
 //!
 //! Strategies stamp their requests with `CLOCK_MONOTONIC`, so our nanoseconds must count from the
 //! same moment. The counter is 2.5 times cheaper to read; once a second it is brought back to the
-//! system's clock, never backwards.
+//! system's clock, never backwards. Stamps of stages never bring it back: between two stamps of a
+//! turn lies no jump, so that a stage is never longer or shorter than it was.
 
+use engine::ports::StageClock;
 use model::time::NS_PER_S;
 use model::{MonotonicNs, UnixNs, UtcAnchor};
 use quanta::Clock as Counter;
@@ -38,18 +40,28 @@ impl Clock {
         }
     }
 
-    /// Now. Never before an earlier reading.
+    fn counted_ns(&self, raw: u64) -> u64 {
+        let since_base_ns = self.counter.delta_as_nanos(self.base_raw, raw);
+        self.base_ns.saturating_add(since_base_ns)
+    }
+
+    /// Now, once a turn. Never before an earlier reading.
     pub fn now(&mut self) -> MonotonicNs {
         let raw = self.counter.raw();
-        let since_base_ns = self.counter.delta_as_nanos(self.base_raw, raw);
-        let mut now_ns = self.base_ns.saturating_add(since_base_ns);
-        if since_base_ns >= NS_PER_S {
+        let mut now_ns = self.counted_ns(raw);
+        if now_ns.saturating_sub(self.base_ns) >= NS_PER_S {
             now_ns = monotonic_now().0;
             self.base_raw = raw;
             self.base_ns = now_ns;
         }
         self.last_ns = self.last_ns.max(now_ns);
         MonotonicNs(self.last_ns)
+    }
+}
+
+impl StageClock for Clock {
+    fn stamp(&self) -> MonotonicNs {
+        MonotonicNs(self.counted_ns(self.counter.raw()).max(self.last_ns))
     }
 }
 
@@ -87,7 +99,8 @@ mod tests {
         for _ in 0..10_000 {
             let now = clock.now();
             assert!(now >= last);
-            last = now;
+            last = clock.stamp();
+            assert!(last >= now, "a stamp lies before its turn");
         }
         let system = monotonic_now();
         let apart_ns = last.since_ns(system).max(system.since_ns(last));

@@ -1,6 +1,6 @@
 //! The hot thread: pinned, it owns order state and links, and runs turn after turn.
 //!
-//! One clock reading a turn. Between turns it looks at the poll, without waiting while there is
+//! One clock reading a turn, besides the stamps of stages. Between turns it looks at the poll, without waiting while there is
 //! work.
 //! Idle, it spins, yields or parks, as configured; parked, a strategy's request wakes it through an
 //! eventfd, a socket through its readiness, the cold side through the waker, a deadline by itself.
@@ -20,7 +20,7 @@ use std::time::Duration;
 use transport::poll_loop::{PollLoop, Readiness};
 
 /// The turn over the real ports.
-pub type LiveTurn = Turn<JournalPort, VenuePort, StrategyPort, MessagePort>;
+pub type LiveTurn = Turn<JournalPort, VenuePort, StrategyPort, MessagePort, Clock>;
 
 /// What the hot thread does when nothing is to be done.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -67,7 +67,6 @@ const TURNS_PER_LOOK: u32 = 16;
 pub struct HotThread {
     turn: LiveTurn,
     poll: PollLoop,
-    clock: Clock,
     stop: Arc<StopSignal>,
     settings: HotSettings,
     stop_began: Option<MonotonicNs>,
@@ -78,14 +77,12 @@ impl HotThread {
     pub fn new(
         turn: LiveTurn,
         poll: PollLoop,
-        clock: Clock,
         stop: Arc<StopSignal>,
         settings: HotSettings,
     ) -> Self {
         Self {
             turn,
             poll,
-            clock,
             stop,
             settings,
             stop_began: None,
@@ -102,7 +99,7 @@ impl HotThread {
         }
         let mut since_look = 0;
         loop {
-            let now = self.clock.now();
+            let now = self.turn.clock.now();
             self.turn.venues.service(now, &self.poll);
             self.turn.strategies.take_handovers(&self.poll);
             self.turn

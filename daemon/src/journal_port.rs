@@ -4,7 +4,8 @@ use engine::ports::{CommittedEntry, IntentJournal, JournalClosed, JournalRoom};
 use journal::{AppendError, EntryBuilder, Mode, Writer};
 use model::canonical_bytes::ByteSink;
 use model::input::{EntryKind, Input};
-use model::journal_record::{SentStamp, put_entry, put_sent};
+use model::journal_record::put_entry;
+use model::sent_record::SentRecord;
 use model::time::NS_PER_MS;
 use model::{Decision, MonotonicNs};
 
@@ -176,13 +177,10 @@ impl IntentJournal for JournalPort {
         })
     }
 
-    fn append_sent(&mut self, now: MonotonicNs, stamps: &[SentStamp]) -> Result<(), JournalClosed> {
-        let body_bytes_max = stamps
-            .len()
-            .saturating_mul(size_of::<SentStamp>())
-            .saturating_add(16);
+    fn append_sent(&mut self, now: MonotonicNs, record: &SentRecord) -> Result<(), JournalClosed> {
+        let body_bytes_max = record.bytes_max();
         self.entry(EntryKind::Sent, now, body_bytes_max, |body| {
-            put_sent(stamps, body)
+            record.put(body)
         })?;
         Ok(())
     }

@@ -4,12 +4,15 @@
 //! whoever drives it decides what an end means.
 
 use crate::venue_outbox::Outbox;
+use engine::ports::StageClock;
 use model::input::LinkReason;
+use model::journal_record::FRAME_BYTES_MAX;
+use model::sent_record::Arrival;
 use model::time::NS_PER_S;
 use model::{MonotonicNs, UnixNs, VenueReport};
 use protocol::frame::{FrameKind, FrameReader};
 use protocol::session::{FrameVerdict, SessionEvent, SessionState};
-use protocol::venue::okx::decode::OkxDecoder;
+use protocol::venue::okx::decode::{MAX_REPORTS, OkxDecoder};
 use protocol::venue::okx::instrument_table::InstrumentTable;
 use protocol::venue::okx::login::MAX_SESSION_MESSAGE_BYTES;
 use protocol::venue::okx::session::OkxSession;
@@ -29,6 +32,36 @@ pub(crate) struct OpenLink {
     pub(crate) ended: Option<LinkReason>,
 }
 
+/// What reading needs and leaves: the frame that was read last, in memory that is reused.
+pub(crate) struct Inbox {
+    reader: FrameReader,
+    decoder: OkxDecoder,
+    /// The frame's masked bytes.
+    pub(crate) raw: Vec<u8>,
+    /// What it says.
+    pub(crate) reports: Vec<VenueReport>,
+    /// When it came in.
+    pub(crate) arrival: Arrival,
+}
+
+impl Inbox {
+    pub(crate) fn new() -> Self {
+        Self {
+            reader: FrameReader::new(FRAME_BYTES_MAX),
+            decoder: OkxDecoder::new(),
+            raw: Vec::with_capacity(FRAME_BYTES_MAX),
+            reports: Vec::with_capacity(MAX_REPORTS),
+            arrival: Arrival::default(),
+        }
+    }
+
+    /// A new connection begins.
+    pub(crate) fn reset(&mut self) {
+        self.reader.reset();
+        self.arrival = Arrival::default();
+    }
+}
+
 /// What reading led to.
 pub(crate) enum Next {
     Frame,
@@ -40,34 +73,46 @@ pub(crate) enum Next {
 /// The next frame, or why there is none.
 pub(crate) fn next_frame(
     open: &mut OpenLink,
-    reader: &mut FrameReader,
-    raw: &mut Vec<u8>,
-    reports: &mut Vec<VenueReport>,
-    now: MonotonicNs,
-    decoder: &mut OkxDecoder,
+    inbox: &mut Inbox,
     table: &InstrumentTable,
+    now: MonotonicNs,
+    clock: &impl StageClock,
 ) -> Next {
-    match reader.next() {
+    match inbox.reader.next() {
         Err(_) => open.ended = Some(LinkReason::ProtocolError),
         Ok(Some(frame)) => {
+            inbox.arrival.begun_at = clock.stamp();
             let masked = open.session.mask(frame.kind, frame.payload);
-            raw.clear();
-            raw.extend_from_slice(masked.bytes());
+            inbox.raw.clear();
+            inbox.raw.extend_from_slice(masked.bytes());
+            let (decoder, reports) = (&mut inbox.decoder, &mut inbox.reports);
             let verdict = open
                 .session
                 .handle_frame(now, masked, decoder, table, reports);
             return judged(open, verdict, !reports.is_empty(), now);
         }
-        Ok(None) if open.gate.is_open() => {
-            let outcome = open.link.read_plaintext(reader.feed_space());
-            open.gate.note_read(outcome);
-            match outcome {
-                ReadOutcome::Bytes(count) => reader.advance(count),
-                ReadOutcome::WouldBlock => return Next::Nothing,
-                ReadOutcome::Ended(_) => open.ended = Some(LinkReason::PeerClosed),
-            }
-        }
+        Ok(None) if open.gate.is_open() => return read_more(open, inbox, clock),
         Ok(None) => return Next::Nothing,
+    }
+    Next::More
+}
+
+/// Reads what the socket has. The moments belong to the frames that it completes.
+fn read_more(open: &mut OpenLink, inbox: &mut Inbox, clock: &impl StageClock) -> Next {
+    let arrival = &mut inbox.arrival;
+    let outcome = open
+        .link
+        .read_plaintext_noting(inbox.reader.feed_space(), || {
+            arrival.received_at = clock.stamp();
+        });
+    open.gate.note_read(outcome);
+    match outcome {
+        ReadOutcome::Bytes(count) => {
+            arrival.opened_at = clock.stamp();
+            inbox.reader.advance(count);
+        }
+        ReadOutcome::WouldBlock => return Next::Nothing,
+        ReadOutcome::Ended(_) => open.ended = Some(LinkReason::PeerClosed),
     }
     Next::More
 }

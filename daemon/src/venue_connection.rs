@@ -4,17 +4,15 @@
 //! intents of which no byte entered TLS go back to the engine as `NotSent`, the others are unknown
 //! and the venue is asked. Frames are masked before anything reads them, and journaled as masked.
 
-use crate::clock::Clock;
-use crate::open_link::{Next, OpenLink, next_frame, transmit};
+use crate::open_link::{Inbox, Next, OpenLink, next_frame, transmit};
 use crate::venue_outbox::Outbox;
+use engine::ports::StageClock;
 use model::input::{LinkChanged, LinkReason, LinkState, NotSentReason};
-use model::journal_record::{FRAME_BYTES_MAX, SentStamp};
+use model::sent_record::{Arrival, EntryMoments, SentStamp};
 use model::time::{NS_PER_MS, NS_PER_S};
 use model::{LinkId, MonotonicNs, OrderIntent, RejectReason, UtcAnchor, VenueId, VenueReport};
-use protocol::frame::FrameReader;
 use protocol::session::{CloseReason, SessionState};
 use protocol::venue::okx::credentials::Credentials;
-use protocol::venue::okx::decode::{MAX_REPORTS, OkxDecoder};
 use protocol::venue::okx::instrument_table::InstrumentTable;
 use protocol::venue::okx::session::{OkxSession, SessionTimes};
 use std::sync::Arc;
@@ -91,16 +89,13 @@ pub struct VenueConnection {
     name: String,
     endpoint: Arc<Endpoint>,
     table: InstrumentTable,
-    decoder: OkxDecoder,
     credentials: Credentials,
     backoff: Backoff,
     attempt: u32,
     link_id: LinkId,
     phase: Phase,
-    reader: FrameReader,
+    inbox: Inbox,
     outbox: Outbox,
-    raw: Vec<u8>,
-    reports: Vec<VenueReport>,
     notes: rings::in_process::Producer<(VenueId, ConnectionNote)>,
     times: SessionTimes,
     deadlines: ConnectDeadlines,
@@ -120,16 +115,13 @@ impl VenueConnection {
             name: endpoint.name,
             endpoint: endpoint.endpoint,
             table: endpoint.table,
-            decoder: OkxDecoder::new(),
             credentials: endpoint.credentials,
             backoff: Backoff::new(endpoint.backoff, seed),
             attempt: 0,
             link_id: LinkId(0),
             phase: Phase::Waiting(MonotonicNs(0)),
-            reader: FrameReader::new(FRAME_BYTES_MAX),
+            inbox: Inbox::new(),
             outbox: Outbox::new(seed),
-            raw: Vec::with_capacity(FRAME_BYTES_MAX),
-            reports: Vec::with_capacity(MAX_REPORTS),
             notes,
             deadlines: ConnectDeadlines {
                 total: endpoint.connect_within,
@@ -157,7 +149,12 @@ impl VenueConnection {
 
     /// The masked bytes and the reports of the frame that happened last.
     pub(crate) fn frame(&self) -> (LinkId, &[u8], &[VenueReport]) {
-        (self.link_id, &self.raw, &self.reports)
+        (self.link_id, &self.inbox.raw, &self.inbox.reports)
+    }
+
+    /// When the frame that happened last came in.
+    pub(crate) fn arrival(&self) -> Arrival {
+        self.inbox.arrival
     }
 
     fn source(&self) -> SourceId {
@@ -188,11 +185,14 @@ impl VenueConnection {
         &mut self,
         entry_sequence: u64,
         intent: &OrderIntent,
-        clock: &mut Clock,
+        moments: &EntryMoments,
+        clock: &impl StageClock,
     ) -> Result<(), NotSentReason> {
         match &self.phase {
             Phase::Open(open) if open.is_up && open.ended.is_none() => {
-                self.outbox.push(entry_sequence, intent, &self.table, clock)
+                let table = &self.table;
+                self.outbox
+                    .push(entry_sequence, intent, table, moments, clock)
             }
             Phase::Open(_) | Phase::Waiting(_) | Phase::Connecting { .. } => {
                 Err(NotSentReason::LinkGone)
@@ -201,29 +201,32 @@ impl VenueConnection {
     }
 
     /// Hands what waits to TLS as one record, and to the socket by one write.
-    pub fn flush(&mut self, clock: &mut Clock, stamps: &mut Vec<SentStamp>) {
+    pub fn flush(&mut self, clock: &impl StageClock, stamps: &mut Vec<SentStamp>) {
         let Phase::Open(open) = &mut self.phase else {
             return;
         };
         if open.ended.is_some() {
             return;
         }
-        // Only this connection's own stamps: another one may still wait for its socket.
-        let own_from = stamps.len();
-        if !self.outbox.is_empty() && open.link.write_plaintext(self.outbox.bytes()).is_ok() {
-            self.outbox.take_stamps(stamps);
-        } else if open.link.backlog_bytes() == 0 {
+        let mut sealed = 0;
+        if !self.outbox.is_empty() {
+            let flushed_at = clock.stamp();
+            if open.link.write_plaintext(self.outbox.bytes()).is_ok() {
+                sealed = self.outbox.waiting();
+                self.outbox.note_sealed(flushed_at, clock.stamp());
+            }
+        }
+        // What the session's own flush wrote in between leaves sealed stamps without a backlog.
+        if open.link.backlog_bytes() == 0 && !self.outbox.has_sealed() {
             return;
         }
         match open.link.flush() {
-            FlushState::Drained => {
-                let written_at = clock.now();
-                for stamp in stamps.iter_mut().skip(own_from) {
-                    stamp.written_at = written_at;
-                }
+            FlushState::Drained => self.outbox.take_written(clock.stamp(), stamps),
+            FlushState::Pending(_) => self.outbox.tell_sealed(sealed, stamps),
+            FlushState::Ended(_) => {
+                self.outbox.tell_sealed(sealed, stamps);
+                open.ended = open.ended.or(Some(LinkReason::IoError));
             }
-            FlushState::Pending(_) => {}
-            FlushState::Ended(_) => open.ended = open.ended.or(Some(LinkReason::IoError)),
         }
     }
 
@@ -300,7 +303,7 @@ impl VenueConnection {
             return Some(link);
         }
         self.link_id = LinkId(self.link_id.0.wrapping_add(1));
-        self.reader.reset();
+        self.inbox.reset();
         self.outbox.clear();
         self.phase = Phase::Open(Box::new(OpenLink {
             link,
@@ -346,7 +349,11 @@ impl VenueConnection {
     }
 
     /// The next thing for the engine. A connection that ended gives back its unsent intents first.
-    pub(crate) fn happened(&mut self, now: MonotonicNs) -> Option<Happened> {
+    pub(crate) fn happened(
+        &mut self,
+        now: MonotonicNs,
+        clock: &impl StageClock,
+    ) -> Option<Happened> {
         for _ in 0..READS_PER_INPUT {
             let Phase::Open(open) = &mut self.phase else {
                 return None;
@@ -360,15 +367,7 @@ impl VenueConnection {
                 }
                 return None;
             }
-            match next_frame(
-                open,
-                &mut self.reader,
-                &mut self.raw,
-                &mut self.reports,
-                now,
-                &mut self.decoder,
-                &self.table,
-            ) {
+            match next_frame(open, &mut self.inbox, &self.table, now, clock) {
                 Next::Frame => return Some(Happened::Frame),
                 Next::Up => {
                     self.backoff.succeeded();

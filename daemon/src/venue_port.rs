@@ -1,10 +1,9 @@
 //! The engine's venues port: every venue's connection, served in turn.
 
-use crate::clock::Clock;
 use crate::venue_connection::{Happened, VenueConnection};
-use engine::ports::{Sendable, Venues};
+use engine::ports::{Sendable, StageClock, Venues};
 use model::input::{Input, NotSentReason};
-use model::journal_record::SentStamp;
+use model::sent_record::{Arrival, EntryMoments, SentStamp};
 use model::{MonotonicNs, OrderIntent, RejectReason, UtcAnchor, VenueId};
 use transport::connector::{ConnectOutcome, Connector};
 use transport::poll_loop::{PollLoop, Readiness, SourceId};
@@ -15,8 +14,8 @@ pub struct VenuePort {
     connector: Connector,
     next: usize,
     anchor: UtcAnchor,
-    /// For the stamps of what is sent; the turn's own moment comes with each call.
-    clock: Clock,
+    /// Whose frame was given last.
+    framed: usize,
 }
 
 impl VenuePort {
@@ -27,7 +26,7 @@ impl VenuePort {
             connector,
             next: 0,
             anchor,
-            clock: Clock::new(),
+            framed: 0,
         }
     }
 
@@ -102,11 +101,11 @@ impl VenuePort {
 }
 
 impl Venues for VenuePort {
-    fn next_input(&mut self, now: MonotonicNs) -> Option<Input<'_>> {
+    fn next_input(&mut self, now: MonotonicNs, clock: &impl StageClock) -> Option<Input<'_>> {
         let count = self.connections.len();
         for _ in 0..count {
             let at = self.next % count;
-            let Some(happened) = self.connections[at].happened(now) else {
+            let Some(happened) = self.connections[at].happened(now, clock) else {
                 self.next = self.next.wrapping_add(1);
                 continue;
             };
@@ -114,6 +113,7 @@ impl Venues for VenuePort {
                 Happened::Changed(change) => Input::LinkChanged(change),
                 Happened::NotSent(intent_seq, reason) => Input::NotSent { intent_seq, reason },
                 Happened::Frame => {
+                    self.framed = at;
                     let connection = &self.connections[at];
                     let (link, raw, reports) = connection.frame();
                     Input::VenueFrame {
@@ -128,6 +128,11 @@ impl Venues for VenuePort {
         None
     }
 
+    fn arrival(&self) -> Arrival {
+        let connection = self.connections.get(self.framed);
+        connection.map_or(Arrival::default(), VenueConnection::arrival)
+    }
+
     fn can_send(&self, venue: VenueId) -> Result<(), RejectReason> {
         match self.connections.get(usize::from(venue.0)) {
             Some(connection) => connection.can_send(),
@@ -140,16 +145,18 @@ impl Venues for VenuePort {
         sendable: &Sendable,
         venue: VenueId,
         intent: &OrderIntent,
+        moments: &EntryMoments,
+        clock: &impl StageClock,
     ) -> Result<(), NotSentReason> {
         match self.connections.get_mut(usize::from(venue.0)) {
-            Some(connection) => connection.send(sendable.sequence(), intent, &mut self.clock),
+            Some(connection) => connection.send(sendable.sequence(), intent, moments, clock),
             None => Err(NotSentReason::LinkGone),
         }
     }
 
-    fn flush(&mut self, _now: MonotonicNs, stamps: &mut Vec<SentStamp>) {
+    fn flush(&mut self, clock: &impl StageClock, stamps: &mut Vec<SentStamp>) {
         for connection in &mut self.connections {
-            connection.flush(&mut self.clock, stamps);
+            connection.flush(clock, stamps);
         }
     }
 }

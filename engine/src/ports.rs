@@ -7,8 +7,8 @@
 pub use crate::send_gate::{SendGate, Sendable};
 
 use model::input::{Input, NotSentReason};
-use model::journal_record::SentStamp;
 use model::request_slot::{BadSlot, CheckedRequest};
+use model::sent_record::{Arrival, EntryMoments, SentRecord, SentStamp};
 use model::{
     Decision, MonotonicNs, OrderEvent, OrderIntent, RejectReason, RequestId, StrategyId, VenueId,
 };
@@ -37,6 +37,15 @@ pub enum JournalRoom {
     Failed,
 }
 
+/// Reads the moment at a boundary between two stages: for stamps only, never for a decision.
+///
+/// Cheap enough to be read some ten times an order, never before the turn's own `now`, and without
+/// a jump within a turn, so that differences of stamps mean something.
+pub trait StageClock {
+    /// This moment.
+    fn stamp(&self) -> MonotonicNs;
+}
+
 /// The write-ahead log, as a turn sees it.
 pub trait IntentJournal {
     /// Proof of an append.
@@ -63,17 +72,20 @@ pub trait IntentJournal {
         decisions: &[Decision],
     ) -> Result<Self::Committed, JournalClosed>;
 
-    /// Appends the stamps of what was sent in a turn.
+    /// Appends the stamps of what was sent and published in a turn.
     ///
     /// # Errors
     /// [`JournalClosed`] as above.
-    fn append_sent(&mut self, now: MonotonicNs, stamps: &[SentStamp]) -> Result<(), JournalClosed>;
+    fn append_sent(&mut self, now: MonotonicNs, record: &SentRecord) -> Result<(), JournalClosed>;
 }
 
 /// The venues' connections.
 pub trait Venues {
     /// The next frame or connection change; `None` when nothing is waiting.
-    fn next_input(&mut self, now: MonotonicNs) -> Option<Input<'_>>;
+    fn next_input(&mut self, now: MonotonicNs, clock: &impl StageClock) -> Option<Input<'_>>;
+
+    /// When the frame that [`Self::next_input`] gave last came in.
+    fn arrival(&self) -> Arrival;
 
     /// Whether a command can go to the venue now.
     ///
@@ -90,10 +102,13 @@ pub trait Venues {
         sendable: &Sendable,
         venue: VenueId,
         intent: &OrderIntent,
+        moments: &EntryMoments,
+        clock: &impl StageClock,
     ) -> Result<(), NotSentReason>;
 
-    /// Writes what waits, one write per connection; adds a stamp for each intent that left whole.
-    fn flush(&mut self, now: MonotonicNs, stamps: &mut Vec<SentStamp>);
+    /// Writes what waits, one write per connection; adds a stamp for each intent that was handed to
+    /// TLS, and for each earlier one that only now has left.
+    fn flush(&mut self, clock: &impl StageClock, stamps: &mut Vec<SentStamp>);
 }
 
 /// What a strategy's ring held.

@@ -8,6 +8,7 @@
 
 use crate::ports::CommittedEntry;
 use model::input::NotSentReason;
+use model::sent_record::EntryMoments;
 use model::{CommandKind, MonotonicNs, OrderIntent, VenueId};
 use std::collections::VecDeque;
 
@@ -51,6 +52,8 @@ pub(crate) struct ParkedIntent {
     pub intent: OrderIntent,
     /// When the request behind it was written.
     pub written_at: MonotonicNs,
+    /// Its entry's stamps.
+    pub moments: EntryMoments,
 }
 
 /// When a committed entry's intents may be sent.
@@ -100,7 +103,7 @@ impl SendGate {
         entry: &EntryPass,
         venue: VenueId,
         intent: &OrderIntent,
-        written_at: MonotonicNs,
+        (written_at, moments): (MonotonicNs, &EntryMoments),
         withdrawn: &mut Vec<(u64, NotSentReason)>,
     ) -> Passage {
         let open = Passage::Open(Sendable {
@@ -123,6 +126,7 @@ impl SendGate {
             entry_sequence: entry.sequence,
             intent: *intent,
             written_at,
+            moments: *moments,
         });
         Passage::Parked
     }

@@ -13,14 +13,14 @@ mod quota;
 use crate::decisions::{Decisions, FRAME_DECISIONS_MAX};
 use crate::engine::{Engine, Moment};
 use crate::ports::{
-    Attached, Incoming, IntentJournal, JournalClosed, JournalRoom, Messages, SendGate, Strategies,
-    Venues,
+    Attached, CommittedEntry, Incoming, IntentJournal, JournalClosed, JournalRoom, Messages,
+    SendGate, StageClock, Strategies, Venues,
 };
 use crate::send_gate::Passage;
 use model::input::{Admission, Input, NotSentReason, RequestInput, RoomRefused};
-use model::journal_record::SentStamp;
 use model::order_change::ChangeBody;
 use model::request_slot::CheckedRequest;
+use model::sent_record::{EntryMoments, FrameStamp, SentRecord};
 use model::{Decision, MonotonicNs, OrderIntent, RejectReason, Request, RequestId, StrategyId};
 use quota::RequestQuota;
 
@@ -64,7 +64,7 @@ pub struct TurnReport {
 
 /// The hot thread's work, over its ports.
 #[derive(Debug)]
-pub struct Turn<J, V, S, M> {
+pub struct Turn<J, V, S, M, C> {
     recorder: Recorder,
     /// The journal.
     pub journal: J,
@@ -74,15 +74,17 @@ pub struct Turn<J, V, S, M> {
     pub strategies: S,
     /// Everything else.
     pub messages: M,
+    /// The clock of the stages' boundaries.
+    pub clock: C,
     bounds: TurnBounds,
     gate: SendGate,
     unsent: Vec<(u64, NotSentReason)>,
-    stamps: Vec<SentStamp>,
+    stamps: SentRecord,
     quotas: Vec<RequestQuota>,
     inputs: u32,
 }
 
-impl<J: IntentJournal, V: Venues, S: Strategies, M: Messages> Turn<J, V, S, M> {
+impl<J: IntentJournal, V: Venues, S: Strategies, M: Messages, C: StageClock> Turn<J, V, S, M, C> {
     /// A turn over an engine and its ports. Allocates everything that turns need.
     pub fn new(
         engine: Engine,
@@ -90,6 +92,7 @@ impl<J: IntentJournal, V: Venues, S: Strategies, M: Messages> Turn<J, V, S, M> {
         venues: V,
         strategies: S,
         messages: M,
+        clock: C,
         bounds: TurnBounds,
     ) -> Self {
         let quotas = (0..strategies.count()).map(|_| RequestQuota::new(bounds.requests_per_s));
@@ -104,10 +107,14 @@ impl<J: IntentJournal, V: Venues, S: Strategies, M: Messages> Turn<J, V, S, M> {
             venues,
             strategies,
             messages,
+            clock,
             bounds,
             gate,
             unsent: Vec::with_capacity(SENDS_CAPACITY),
-            stamps: Vec::with_capacity(SENDS_CAPACITY),
+            stamps: SentRecord::with_capacity(
+                SENDS_CAPACITY,
+                usize::try_from(bounds.venue_inputs).unwrap_or(SENDS_CAPACITY),
+            ),
             inputs: 0,
         }
     }
@@ -127,21 +134,14 @@ impl<J: IntentJournal, V: Venues, S: Strategies, M: Messages> Turn<J, V, S, M> {
             .min(runs.unwrap_or(MonotonicNs::NEVER))
     }
 
-    /// One turn at `now`, the turn's only reading of the clock.
+    /// One turn at `now`, the only moment that decisions are taken on.
     ///
     /// # Errors
     /// [`JournalClosed`]: the last input was not taken; nothing of it was sent or published.
     pub fn run(&mut self, now: MonotonicNs) -> Result<TurnReport, JournalClosed> {
         self.inputs = 0;
-        for _ in 0..self.bounds.venue_inputs {
-            let Some(input) = self.venues.next_input(now) else {
-                break;
-            };
-            let went_down = parking::venue_that_went_down(&input);
-            let committed = self.recorder.commit(&mut self.journal, now, &input)?;
-            self.dispatch(now, &committed)?;
-            self.link_gone(now, went_down)?;
-        }
+        self.stamps.clear();
+        self.take_venue_inputs(now)?;
         self.take_changes(now)?;
         for _ in 0..TIMERS_PER_TURN {
             if self.recorder.engine.next_deadline() > now {
@@ -153,11 +153,8 @@ impl<J: IntentJournal, V: Venues, S: Strategies, M: Messages> Turn<J, V, S, M> {
         for strategy in 0..self.strategies.count() {
             self.take_requests(now, StrategyId(strategy))?;
         }
-        self.stamps.clear();
-        self.venues.flush(now, &mut self.stamps);
-        if !self.stamps.is_empty() {
-            self.journal.append_sent(now, &self.stamps)?;
-        }
+        self.venues.flush(&self.clock, &mut self.stamps.intents);
+        self.append_stamps(now)?;
         Ok(TurnReport {
             inputs: self.inputs,
         })
@@ -168,21 +165,86 @@ impl<J: IntentJournal, V: Venues, S: Strategies, M: Messages> Turn<J, V, S, M> {
     /// # Errors
     /// [`JournalClosed`] as [`Self::run`].
     pub fn take(&mut self, now: MonotonicNs, input: &Input<'_>) -> Result<(), JournalClosed> {
-        let committed = self.recorder.commit(&mut self.journal, now, input)?;
-        self.dispatch(now, &committed)
+        let (journal, clock) = (&mut self.journal, &self.clock);
+        let (committed, moments) = self.recorder.commit(journal, clock, now, input)?;
+        self.dispatch(&committed, &moments, now);
+        self.give_back(now)
+    }
+
+    fn take_venue_inputs(&mut self, now: MonotonicNs) -> Result<(), JournalClosed> {
+        for _ in 0..self.bounds.venue_inputs {
+            let Some(input) = self.venues.next_input(now, &self.clock) else {
+                break;
+            };
+            let went_down = parking::venue_that_went_down(&input);
+            let is_frame = matches!(input, Input::VenueFrame { .. });
+            let decoded_at = is_frame.then(|| self.clock.stamp());
+            let (journal, clock) = (&mut self.journal, &self.clock);
+            let (committed, moments) = self.recorder.commit(journal, clock, now, &input)?;
+            let published = self.dispatch(&committed, &moments, now);
+            if let Some(decoded_at) = decoded_at {
+                self.stamp_frame(committed.sequence(), decoded_at, &moments, published);
+            }
+            self.give_back(now)?;
+            self.link_gone(now, went_down)?;
+        }
+        Ok(())
+    }
+
+    fn stamp_frame(
+        &mut self,
+        entry_sequence: u64,
+        decoded_at: MonotonicNs,
+        moments: &EntryMoments,
+        published: bool,
+    ) {
+        let published_at = if published {
+            self.clock.stamp()
+        } else {
+            MonotonicNs(0)
+        };
+        let arrival = self.venues.arrival();
+        self.stamps.frames.push(FrameStamp {
+            entry_sequence,
+            received_at: arrival.received_at,
+            opened_at: arrival.opened_at,
+            begun_at: arrival.begun_at,
+            decoded_at,
+            decided_at: moments.decided_at,
+            committed_at: moments.committed_at,
+            published_at,
+        });
+    }
+
+    /// Journals the turn's stamps. Those of frames are left out when the journal is low: room that
+    /// open orders may still need is worth more.
+    fn append_stamps(&mut self, now: MonotonicNs) -> Result<(), JournalClosed> {
+        let open_orders = self.recorder.engine.state().orders.open_count();
+        if !self.stamps.frames.is_empty() && self.journal.room(now, open_orders) == JournalRoom::Low
+        {
+            self.stamps.frames.clear();
+        }
+        if self.stamps.is_empty() {
+            return Ok(());
+        }
+        self.journal.append_sent(now, &self.stamps)
     }
 
     fn take_changes(&mut self, now: MonotonicNs) -> Result<(), JournalClosed> {
         while let Some(input) = self.strategies.next_input(now) {
-            let committed = self.recorder.commit(&mut self.journal, now, &input)?;
-            self.dispatch(now, &committed)?;
+            let (journal, clock) = (&mut self.journal, &self.clock);
+            let (committed, moments) = self.recorder.commit(journal, clock, now, &input)?;
+            self.dispatch(&committed, &moments, now);
+            self.give_back(now)?;
         }
         for _ in 0..MESSAGES_PER_TURN {
             let Some(input) = self.messages.next_input(now) else {
                 break;
             };
-            let committed = self.recorder.commit(&mut self.journal, now, &input)?;
-            self.dispatch(now, &committed)?;
+            let (journal, clock) = (&mut self.journal, &self.clock);
+            let (committed, moments) = self.recorder.commit(journal, clock, now, &input)?;
+            self.dispatch(&committed, &moments, now);
+            self.give_back(now)?;
         }
         Ok(())
     }
@@ -197,6 +259,7 @@ impl<J: IntentJournal, V: Venues, S: Strategies, M: Messages> Turn<J, V, S, M> {
             let Some(incoming) = self.strategies.next_request(strategy) else {
                 break;
             };
+            let taken_at = self.clock.stamp();
             let over = !self.quotas[at].take(now);
             let refusal = match incoming {
                 Incoming::Bad(bad) => Some((bad.request_id, RejectReason::BadRequest)),
@@ -213,8 +276,12 @@ impl<J: IntentJournal, V: Venues, S: Strategies, M: Messages> Turn<J, V, S, M> {
                     self.close_run(now, strategy, true)?;
                     let input = self.admitted(now, strategy, &checked);
                     let request = Input::Request(input);
-                    let committed = self.recorder.commit(&mut self.journal, now, &request)?;
-                    self.dispatch_written(now, &committed, input.written_at.min(now))?;
+                    let (journal, clock) = (&mut self.journal, &self.clock);
+                    let (committed, mut moments) =
+                        self.recorder.commit(journal, clock, now, &request)?;
+                    moments.taken_at = taken_at;
+                    self.dispatch(&committed, &moments, input.written_at.min(now));
+                    self.give_back(now)?;
                 }
                 (None, Incoming::Bad(_)) => {}
             }
@@ -306,24 +373,17 @@ impl<J: IntentJournal, V: Venues, S: Strategies, M: Messages> Turn<J, V, S, M> {
         }
     }
 
+    /// After the commit: tell the cold side, publish events, send intents, or park them.
+    /// `written_at`: when the request behind the entry was written. True when an event was
+    /// published.
     fn dispatch(
         &mut self,
-        now: MonotonicNs,
         committed: &J::Committed,
-    ) -> Result<(), JournalClosed> {
-        self.dispatch_written(now, committed, now)
-    }
-
-    /// After the commit: tell the cold side, publish events, send intents, or park them.
-    /// `written_at`: when the request behind the entry was written.
-    fn dispatch_written(
-        &mut self,
-        now: MonotonicNs,
-        committed: &J::Committed,
+        moments: &EntryMoments,
         written_at: MonotonicNs,
-    ) -> Result<(), JournalClosed> {
-        use crate::ports::CommittedEntry;
+    ) -> bool {
         self.inputs = self.inputs.saturating_add(1);
+        let mut published = false;
         let entry = self.gate.enter(committed, self.journal.sendable_to());
         self.messages.committed(committed.sequence());
         for decision in self.recorder.decisions.as_slice() {
@@ -331,12 +391,13 @@ impl<J: IntentJournal, V: Venues, S: Strategies, M: Messages> Turn<J, V, S, M> {
                 let venue = self.recorder.engine.state().venue_of(intent.instrument);
                 let (gate, unsent) = (&mut self.gate, &mut self.unsent);
                 let passage = venue.map(|venue| {
-                    let passage = gate.pass(&entry, venue, intent, written_at, unsent);
+                    let passage = gate.pass(&entry, venue, intent, (written_at, moments), unsent);
                     (venue, passage)
                 });
                 let sent = match passage {
                     Some((venue, Passage::Open(sendable))) => {
-                        self.venues.send(&sendable, venue, intent)
+                        let clock = &self.clock;
+                        self.venues.send(&sendable, venue, intent, moments, clock)
                     }
                     Some((_, Passage::Parked | Passage::Pointless)) => Ok(()),
                     None => Err(NotSentReason::LinkGone),
@@ -347,6 +408,7 @@ impl<J: IntentJournal, V: Venues, S: Strategies, M: Messages> Turn<J, V, S, M> {
             }
             if let Some((strategy, event)) = decision.event() {
                 self.strategies.publish(strategy, &event);
+                published = true;
             }
             if let Decision::Strategy {
                 strategy,
@@ -370,15 +432,16 @@ impl<J: IntentJournal, V: Venues, S: Strategies, M: Messages> Turn<J, V, S, M> {
                 });
             }
         }
-        self.give_back(now)
+        published
     }
 
     /// Intents of which no byte can leave go back to the engine, which does not know what waits.
     fn give_back(&mut self, now: MonotonicNs) -> Result<(), JournalClosed> {
         while let Some((intent_seq, reason)) = self.unsent.pop() {
             let input = Input::NotSent { intent_seq, reason };
-            let committed = self.recorder.commit(&mut self.journal, now, &input)?;
-            self.dispatch(now, &committed)?;
+            let (journal, clock) = (&mut self.journal, &self.clock);
+            let (committed, moments) = self.recorder.commit(journal, clock, now, &input)?;
+            self.dispatch(&committed, &moments, now);
         }
         Ok(())
     }
@@ -396,15 +459,23 @@ impl Recorder {
     fn commit<J: IntentJournal>(
         &mut self,
         journal: &mut J,
+        clock: &impl StageClock,
         now: MonotonicNs,
         input: &Input<'_>,
-    ) -> Result<J::Committed, JournalClosed> {
+    ) -> Result<(J::Committed, EntryMoments), JournalClosed> {
         let moment = Moment {
             sequence: journal.next_sequence(),
             now,
         };
         self.engine.handle(moment, input, &mut self.decisions);
-        journal.append(now, input, self.decisions.as_slice())
+        let decided_at = clock.stamp();
+        let committed = journal.append(now, input, self.decisions.as_slice())?;
+        let moments = EntryMoments {
+            decided_at,
+            committed_at: clock.stamp(),
+            ..EntryMoments::default()
+        };
+        Ok((committed, moments))
     }
 }
 

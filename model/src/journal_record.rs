@@ -6,12 +6,11 @@
 
 use crate::canonical_bytes::{ByteSink, ByteSource, BytesError, CanonicalBytes, put_list};
 use crate::decision::Decision;
+use crate::engine_config::EngineConfig;
 use crate::execution_report::VenueReport;
 use crate::identifiers::{LinkId, VenueId};
 use crate::input::{Admission, EntryKind, Input, RequestInput};
 use crate::reject_reason::RejectReason;
-use crate::time::MonotonicNs;
-use crate::{EngineConfig, canonical_struct};
 
 /// Version of the record layout.
 pub const RECORD_VERSION: u8 = 1;
@@ -217,26 +216,6 @@ fn take_input<'a>(
     })
 }
 
-canonical_struct! {
-    /// When one intent was encoded and given to its socket. Journaled after the write, off its
-    /// path.
-    #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-    pub struct SentStamp {
-        /// The intent.
-        pub intent_seq: u64,
-        /// Sequence of the entry that holds the intent.
-        pub entry_sequence: u64,
-        /// 64-bit hash of the payload that was handed to TLS.
-        pub payload_hash: u64,
-        /// When the entry was committed.
-        pub committed_at: MonotonicNs,
-        /// When the payload was encoded.
-        pub encoded_at: MonotonicNs,
-        /// When the last byte went to the socket; 0 = still in our backlog.
-        pub written_at: MonotonicNs,
-    }
-}
-
 /// A 64-bit hash of an order command's payload, the same on every run and machine.
 ///
 /// Shows that two payloads are the same bytes; it is no defence against somebody who wants two
@@ -251,30 +230,6 @@ pub fn payload_hash(payload: &[u8]) -> u64 {
     }
     let length = u64::try_from(payload.len()).unwrap_or(u64::MAX);
     (hash ^ length).wrapping_mul(0xbf58_476d_1ce4_e5b9)
-}
-
-/// Writes the body of a `Sent` entry: the stamps of one turn.
-pub fn put_sent(stamps: &[SentStamp], sink: &mut impl ByteSink) {
-    sink.put(&[RECORD_VERSION]);
-    put_list(stamps, sink);
-}
-
-/// Reads the body of a `Sent` entry.
-///
-/// # Errors
-/// [`BytesError`] when the bytes are not what [`put_sent`] writes.
-pub fn take_sent(bytes: &[u8]) -> Result<Vec<SentStamp>, BytesError> {
-    let mut source = ByteSource::new(bytes);
-    let version = u8::take(&mut source)?;
-    if version != RECORD_VERSION {
-        return Err(BytesError::Invalid {
-            what: "record version",
-            found: u64::from(version),
-        });
-    }
-    let stamps = Vec::take(&mut source)?;
-    source.finish()?;
-    Ok(stamps)
 }
 
 #[cfg(test)]

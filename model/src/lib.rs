@@ -37,6 +37,8 @@ pub mod decision;
 pub mod engine_config;
 pub mod input;
 pub mod journal_record;
+pub mod sent_record;
+pub mod stage;
 
 pub use canonical_bytes::{ByteSink, ByteSource, BytesError, CanonicalBytes};
 pub use decimal_text::{DecimalError, DecimalText};

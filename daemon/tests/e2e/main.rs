@@ -14,6 +14,7 @@ mod trader;
 mod orders;
 mod process_deaths;
 mod refusals;
+mod stage_stamps;
 mod strategies;
 mod strict;
 mod venue_faults;

@@ -4,11 +4,13 @@
 //! connection, the journal. What may not go comes back to the engine as `NotSent`.
 
 use super::Turn;
-use crate::ports::{IntentJournal, JournalClosed, JournalRoom, Messages, Strategies, Venues};
+use crate::ports::{
+    IntentJournal, JournalClosed, JournalRoom, Messages, StageClock, Strategies, Venues,
+};
 use model::input::{Input, LinkChanged, LinkState, NotSentReason};
 use model::{MonotonicNs, RejectReason, VenueId};
 
-impl<J: IntentJournal, V: Venues, S: Strategies, M: Messages> Turn<J, V, S, M> {
+impl<J: IntentJournal, V: Venues, S: Strategies, M: Messages, C: StageClock> Turn<J, V, S, M, C> {
     /// The newest entry that a command waits for; 0 when none waits. The journal should sync it.
     pub fn newest_parked(&self) -> u64 {
         self.gate.newest_parked()
@@ -58,11 +60,16 @@ impl<J: IntentJournal, V: Venues, S: Strategies, M: Messages> Turn<J, V, S, M> {
             if may_go.is_ok() && waits {
                 return;
             }
-            let Some((parked, sendable)) = self.gate.take_first(venue, sendable_to) else {
+            let Some((mut parked, sendable)) = self.gate.take_first(venue, sendable_to) else {
                 return;
             };
             let sent = match (may_go, sendable) {
-                (Ok(()), Some(sendable)) => self.venues.send(&sendable, venue, &parked.intent),
+                (Ok(()), Some(sendable)) => {
+                    let clock = &self.clock;
+                    parked.moments.released_at = clock.stamp();
+                    let (intent, moments) = (&parked.intent, &parked.moments);
+                    self.venues.send(&sendable, venue, intent, moments, clock)
+                }
                 (Ok(()), None) => Err(NotSentReason::JournalFailed),
                 (Err(reason), _) => Err(reason),
             };

@@ -10,17 +10,19 @@ use millrun_engine::{Decisions, Engine, Moment};
 use model::input::{
     EntryKind, Input, LinkChanged, LinkReason, LinkState, NotSentReason, RecoveryStarted,
 };
-use model::journal_record::{EntryBuffers, SentStamp, put_entry, take_entry};
+use model::journal_record::{EntryBuffers, put_entry, take_entry};
 use model::order_event::OrderEventKind;
 use model::order_request::OrderReference;
 use model::recon_fact::SweepEnded;
 use model::request_slot::CheckedRequest;
+use model::sent_record::{Arrival, EntryMoments, SentRecord, SentStamp};
 use model::time::{NS_PER_MS, NS_PER_S};
 use model::{
     BootEpoch, ClientOrderId, CommandKind, Decision, InstrumentId, LinkId, MonotonicNs, NewOrder,
     OrderEvent, OrderIntent, OrderType, Price, Quantity, ReconFact, RejectReason, Request,
     RequestId, Side, StrategyId, TimeInForce, UnixNs, UtcAnchor, VenueId,
 };
+use std::cell::Cell;
 use std::collections::VecDeque;
 
 /// An append.
@@ -85,7 +87,7 @@ impl IntentJournal for PaperJournal {
     fn append_sent(
         &mut self,
         _now: MonotonicNs,
-        _stamps: &[SentStamp],
+        _record: &SentRecord,
     ) -> Result<(), JournalClosed> {
         Ok(())
     }
@@ -96,15 +98,21 @@ impl IntentJournal for PaperJournal {
 pub(crate) struct PaperVenues {
     pub(crate) waiting: VecDeque<LinkChanged>,
     pub(crate) sent: Vec<(u64, OrderIntent)>,
+    /// The stamps that came with each, and the moment of its sending.
+    pub(crate) stamps: Vec<(EntryMoments, MonotonicNs)>,
     pub(crate) down: [bool; 2],
     pub(crate) busy: bool,
 }
 
 impl Venues for PaperVenues {
-    fn next_input(&mut self, _now: MonotonicNs) -> Option<Input<'_>> {
+    fn next_input(&mut self, _now: MonotonicNs, _clock: &impl StageClock) -> Option<Input<'_>> {
         let change = self.waiting.pop_front()?;
         self.down[usize::from(change.venue.0)] = change.state == LinkState::Down;
         Some(Input::LinkChanged(change))
+    }
+
+    fn arrival(&self) -> Arrival {
+        Arrival::default()
     }
 
     fn can_send(&self, venue: VenueId) -> Result<(), RejectReason> {
@@ -120,15 +128,18 @@ impl Venues for PaperVenues {
         sendable: &Sendable,
         venue: VenueId,
         intent: &OrderIntent,
+        moments: &EntryMoments,
+        clock: &impl StageClock,
     ) -> Result<(), NotSentReason> {
         if self.down[usize::from(venue.0)] {
             return Err(NotSentReason::LinkGone);
         }
         self.sent.push((sendable.sequence(), *intent));
+        self.stamps.push((*moments, clock.stamp()));
         Ok(())
     }
 
-    fn flush(&mut self, _now: MonotonicNs, _stamps: &mut Vec<SentStamp>) {}
+    fn flush(&mut self, _clock: &impl StageClock, _stamps: &mut Vec<SentStamp>) {}
 }
 
 /// One strategy's rings.
@@ -173,9 +184,20 @@ impl Messages for NoMessages {
     fn committed(&mut self, _sequence: u64) {}
 }
 
+/// Steps at each reading, so that the order of stamps is seen.
+#[derive(Default)]
+pub(crate) struct PaperClock(Cell<u64>);
+
+impl StageClock for PaperClock {
+    fn stamp(&self) -> MonotonicNs {
+        self.0.set(self.0.get() + 1);
+        MonotonicNs(self.0.get())
+    }
+}
+
 /// A live turn on paper.
 pub(crate) struct Paper {
-    pub(crate) turn: Turn<PaperJournal, PaperVenues, PaperStrategies, NoMessages>,
+    pub(crate) turn: Turn<PaperJournal, PaperVenues, PaperStrategies, NoMessages, PaperClock>,
     pub(crate) now: MonotonicNs,
     next_request: u64,
     next_link: u32,
@@ -194,6 +216,7 @@ impl Paper {
             PaperVenues::default(),
             PaperStrategies::default(),
             NoMessages,
+            PaperClock::default(),
             bounds,
         );
         let mut paper = Self {

@@ -98,6 +98,16 @@ impl<S: ByteStream> Link<S> {
     /// Fills `space` with what the peer sent. A new link is read once before the first wait: early
     /// plaintext wakes no poll. Reads until `WouldBlock` re-arm the poll loop's edge.
     pub fn read_plaintext(&mut self, space: &mut [u8]) -> ReadOutcome {
+        self.read_plaintext_noting(space, || {})
+    }
+
+    /// As [`Self::read_plaintext`]; calls `received` each time the socket has given bytes, before
+    /// they are decrypted.
+    pub fn read_plaintext_noting(
+        &mut self,
+        space: &mut [u8],
+        mut received: impl FnMut(),
+    ) -> ReadOutcome {
         if space.is_empty() {
             return ReadOutcome::Bytes(0);
         }
@@ -118,7 +128,10 @@ impl<S: ByteStream> Link<S> {
                 return ReadOutcome::Ended(end);
             }
             match self.tls.read_tls(&mut self.stream) {
-                Ok(_) => self.process_records(),
+                Ok(_) => {
+                    received();
+                    self.process_records();
+                }
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
                     return ReadOutcome::WouldBlock;
                 }

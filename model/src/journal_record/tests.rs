@@ -9,7 +9,7 @@ use crate::order_event::OrderEvent;
 use crate::order_request::*;
 use crate::price::Price;
 use crate::quantity::Quantity;
-use crate::time::{UnixNs, UtcAnchor};
+use crate::time::{MonotonicNs, UnixNs, UtcAnchor};
 use proptest::prelude::*;
 
 fn an_order_change() -> OrderChange {

@@ -5,9 +5,10 @@
 
 use model::engine_config::{InstrumentPolicy, RateRule, StrategyPolicy, VenuePolicy};
 use model::input::{Admission, LinkChanged, RecoveryStarted, RequestInput, RoomRefused};
-use model::journal_record::SentStamp;
 use model::order_request::OrderReference;
-use model::{Decision, EngineConfig, Input, Instrument, NewOrder, Request, UtcAnchor};
+use model::sent_record::{FrameStamp, SentRecord, SentStamp};
+use model::stage::{Stage, StageTime};
+use model::{Decision, EngineConfig, Input, Instrument, MonotonicNs, NewOrder, Request, UtcAnchor};
 use serde_json::{Map, Value};
 
 use crate::describe_decision::decision;
@@ -49,19 +50,7 @@ pub(crate) fn describe<'a>(known: &InForce, body: &Body<'a>) -> Description<'a> 
                 decisions,
             }
         }
-        Body::Sent(stamps) => {
-            let told = stamps
-                .iter()
-                .map(|it| stamp(Fields::new(known), it).into_map())
-                .collect();
-            let lists = vec![("stamps", "stamp", told)];
-            Description {
-                body: Told::new(),
-                lists,
-                raw: None,
-                decisions: Vec::new(),
-            }
-        }
+        Body::Sent(record) => sent(known, record),
         Body::Opaque(bytes) => {
             let body = none.put("body_bytes", bytes.len()).into_map();
             Description {
@@ -419,26 +408,68 @@ fn instrument<'k>(fields: Fields<'k>, rules: &Instrument) -> Fields<'k> {
         )
 }
 
-/// Hop times are differences on one monotonic clock.
+/// What a turn sent and took in.
+fn sent(known: &InForce, record: &SentRecord) -> Description<'static> {
+    let intents = record.intents.iter();
+    let intents = intents.map(|it| stamp(Fields::new(known), it).into_map());
+    let frames = record.frames.iter();
+    let frames = frames.map(|it| frame_stamp(Fields::new(known), it).into_map());
+    Description {
+        body: Told::new(),
+        lists: vec![
+            ("stamps", "stamp", intents.collect()),
+            ("frames", "frame", frames.collect()),
+        ],
+        raw: None,
+        decisions: Vec::new(),
+    }
+}
+
+/// Stages are differences on one monotonic clock. What lies before the ring is not in a `Sent`.
 pub(crate) fn stamp<'k>(fields: Fields<'k>, stamp: &SentStamp) -> Fields<'k> {
-    let SentStamp {
-        intent_seq,
-        entry_sequence,
-        payload_hash,
-        committed_at,
-        encoded_at,
-        written_at,
-    } = stamp;
-    let was_written = written_at.0 != 0;
-    fields
-        .put("intent_seq", *intent_seq)
-        .put("entry_sequence", *entry_sequence)
-        .text("payload_hash", format!("{payload_hash:016x}"))
-        .put("committed_at_ns", committed_at.0)
-        .put("commit_to_encoded_ns", encoded_at.since_ns(*committed_at))
-        .put(
-            "encoded_to_written_ns",
-            was_written.then(|| written_at.since_ns(*encoded_at)),
-        )
-        .put("in_backlog", !was_written)
+    const STAGES: [Stage; 8] = [
+        Stage::Decide,
+        Stage::Journal,
+        Stage::SyncWait,
+        Stage::Encode,
+        Stage::Batch,
+        Stage::Seal,
+        Stage::Write,
+        Stage::TakeToWire,
+    ];
+    let named = fields
+        .put("intent_seq", stamp.intent_seq)
+        .put("entry_sequence", stamp.entry_sequence)
+        .text("payload_hash", format!("{:016x}", stamp.payload_hash))
+        .put("committed_at_ns", stamp.committed_at.0);
+    stages(named, &STAGES, stamp.stages(MonotonicNs(0))).put("in_backlog", stamp.written_at.0 == 0)
+}
+
+fn frame_stamp<'k>(fields: Fields<'k>, stamp: &FrameStamp) -> Fields<'k> {
+    const STAGES: [Stage; 7] = [
+        Stage::Open,
+        Stage::FrameWait,
+        Stage::Decode,
+        Stage::Apply,
+        Stage::JournalIn,
+        Stage::Publish,
+        Stage::WireToRing,
+    ];
+    let named = fields
+        .put("entry_sequence", stamp.entry_sequence)
+        .put("received_at_ns", stamp.received_at.0);
+    stages(named, &STAGES, stamp.stages())
+}
+
+/// A stage whose boundary was not reached has no value.
+fn stages<'k>(
+    fields: Fields<'k>,
+    named: &[Stage],
+    times: impl Iterator<Item = StageTime>,
+) -> Fields<'k> {
+    let times: Vec<StageTime> = times.collect();
+    named.iter().fold(fields, |fields, stage| {
+        let time = times.iter().find(|(found, _)| found == stage);
+        fields.put(&format!("{}_ns", stage.name()), time.map(|(_, ns)| *ns))
+    })
 }

@@ -4,7 +4,8 @@
 //! nothing panics. Must not know: how a body is shown. Threads: any.
 
 use journal::Entry;
-use model::journal_record::{EntryBuffers, RECORD_VERSION, SentStamp, take_entry, take_sent};
+use model::journal_record::{EntryBuffers, RECORD_VERSION, take_entry};
+use model::sent_record::SentRecord;
 use model::{Decision, Input, input::EntryKind};
 
 use crate::failure::ReplayError;
@@ -17,8 +18,8 @@ use crate::failure::ReplayError;
 pub(crate) enum Body<'a> {
     /// An input and what was decided on it.
     Input(Input<'a>, &'a [Decision]),
-    /// When intents were written to their sockets.
-    Sent(Vec<SentStamp>),
+    /// When a turn's intents left and its frames came.
+    Sent(SentRecord),
     /// A kind that is reserved: its bytes have no reader in this version.
     Opaque(&'a [u8]),
 }
@@ -57,7 +58,7 @@ pub(crate) fn read<'a>(
         });
     }
     let body = if kind == EntryKind::Sent {
-        take_sent(entry.body).map(Body::Sent)
+        SentRecord::take(entry.body).map(Body::Sent)
     } else {
         take_entry(kind, entry.body, buffers).map(|(input, made)| Body::Input(input, made))
     };

@@ -165,7 +165,8 @@ impl Selection {
 
     fn names_subject(&self, body: &Body<'_>) -> bool {
         match body {
-            Body::Sent(stamps) => stamps
+            Body::Sent(record) => record
+                .intents
                 .iter()
                 .any(|stamp| self.intents.contains(&stamp.intent_seq)),
             Body::Opaque(_) => false,

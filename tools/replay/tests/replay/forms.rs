@@ -70,12 +70,13 @@ fn a_fill_leads_back_to_order_strategy_request_config_and_times() {
     assert_eq!(sent["intent_seq"], 1);
     assert_eq!(sent["entry_sequence"], 5);
     assert_eq!(sent["payload_hash"], "feed000000000001");
-    assert_eq!(sent["commit_to_encoded_ns"], 340);
-    assert_eq!(sent["encoded_to_written_ns"], 2_100);
-    assert_eq!(
-        told[9]["body"]["stamps"][0]["encoded_to_written_ns"],
-        Value::Null
-    );
+    assert_eq!(sent["encode_ns"], 50);
+    assert_eq!(sent["seal_ns"], 280);
+    assert_eq!(sent["write_ns"], 2_100);
+    assert_eq!(told[5]["body"]["frames"][0]["wire_to_ring_ns"], 2_070);
+    let in_backlog = &told[9]["body"];
+    assert_eq!(in_backlog["stamps"][0]["write_ns"], Value::Null);
+    assert_eq!(in_backlog["frames"][0]["publish_ns"], Value::Null);
 }
 
 #[test]

@@ -12,9 +12,10 @@ use model::engine_config::*;
 use model::execution_report::*;
 use model::input::*;
 use model::instrument::*;
-use model::journal_record::{SentStamp, put_entry, put_sent};
+use model::journal_record::put_entry;
 use model::order_request::OrderReference;
 use model::price::Notional;
+use model::sent_record::{FrameStamp, SentRecord, SentStamp};
 use model::*;
 
 pub(crate) const EPOCH: u32 = 497_520;
@@ -99,20 +100,40 @@ impl Stage {
 
     fn append_sent(&mut self, intent_seq: u64, entry_sequence: u64, written_at: u64) {
         let now = self.now_ns;
+        let before = |ns: u64| MonotonicNs(now.saturating_sub(ns));
         let stamp = SentStamp {
             intent_seq,
             entry_sequence,
             payload_hash: 0xfeed_0000_0000_0000 | intent_seq,
+            taken_at: before(90),
+            decided_at: before(40),
             committed_at: MonotonicNs(now),
-            encoded_at: MonotonicNs(now + 340),
+            released_at: MonotonicNs(0),
+            encoded_at: MonotonicNs(now + 50),
+            flushed_at: MonotonicNs(now + 60),
+            sealed_at: MonotonicNs(now + 340),
             written_at: MonotonicNs(if written_at == 0 {
                 0
             } else {
                 now + 340 + written_at
             }),
         };
+        let frame = FrameStamp {
+            entry_sequence,
+            received_at: before(2_000),
+            opened_at: before(1_400),
+            begun_at: before(1_390),
+            decoded_at: before(90),
+            decided_at: before(40),
+            committed_at: MonotonicNs(now),
+            published_at: MonotonicNs(if written_at == 0 { 0 } else { now + 70 }),
+        };
+        let record = SentRecord {
+            intents: vec![stamp],
+            frames: vec![frame],
+        };
         let mut body = Vec::new();
-        put_sent(&[stamp], &mut body);
+        record.put(&mut body);
         self.append_bytes(u16::from(EntryKind::Sent.number()), &body);
     }
 
