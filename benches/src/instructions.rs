@@ -17,6 +17,7 @@ use protocol::venue::okx::encode::encode_command;
 use protocol::venue::okx::instrument_table::{InstrumentTable, OkxSettings};
 
 use crate::journal_append::{AppendStage, OrderEntry};
+use crate::samples::Counter;
 use crate::scene;
 use crate::stage_ports::VenueStub;
 use crate::turn::{FILL, World};
@@ -143,6 +144,7 @@ fn order_frame() -> Result<()> {
 /// A fill's message as reports, with what comes before decoding.
 fn fill_decode() -> Result<()> {
     let mut venue = VenueStub::new(table()?);
+    let clock = Counter::new();
     let lay = |venue: &mut VenueStub| {
         venue.payload.clear();
         venue.payload.extend_from_slice(FILL.trim_end().as_bytes());
@@ -150,7 +152,7 @@ fn fill_decode() -> Result<()> {
     };
     for _ in 0..OPERATIONS {
         lay(&mut venue);
-        if measured(|| venue.next_input(MonotonicNs(1)).is_none()) {
+        if measured(|| venue.next_input(MonotonicNs(1), &clock).is_none()) {
             bail!("the fill is no input");
         }
     }

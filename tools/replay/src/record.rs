@@ -11,10 +11,6 @@ use model::{Decision, Input, input::EntryKind};
 use crate::failure::ReplayError;
 
 /// What an entry holds.
-#[expect(
-    clippy::large_enum_variant,
-    reason = "one lives at a time, on the stack of the walk"
-)]
 pub(crate) enum Body<'a> {
     /// An input and what was decided on it.
     Input(Input<'a>, &'a [Decision]),
