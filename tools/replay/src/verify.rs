@@ -15,7 +15,8 @@ use engine::replay::{Compared, Replay};
 use engine::{ENGINE_VERSION, Engine, Moment};
 use journal::{Entry, Reader};
 use model::input::EntryKind;
-use model::journal_record::{EntryBuffers, SentStamp, payload_hash};
+use model::journal_record::{EntryBuffers, payload_hash};
+use model::sent_record::SentStamp;
 use model::{ChangeBody, Decision, Input, MonotonicNs, OrderIntent, VenueReport};
 use serde_json::{Map, Value};
 
@@ -230,7 +231,7 @@ impl Comparer {
         let mut buffers = core::mem::take(&mut self.buffers);
         let found = match read(kind, entry, &mut buffers)? {
             Body::Input(input, recorded) => self.take_input(entry, &input, recorded, totals),
-            Body::Sent(stamps) => Ok(self.take_stamps(entry, &stamps, totals)),
+            Body::Sent(record) => Ok(self.take_stamps(entry, &record.intents, totals)),
             Body::Opaque(_) => Ok(None),
         };
         self.buffers = buffers;

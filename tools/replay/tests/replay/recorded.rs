@@ -4,11 +4,10 @@
 use engine::{Decisions, Engine, Moment};
 use journal::Reader;
 use model::input::*;
-use model::journal_record::{
-    EntryBuffers, SentStamp, payload_hash, put_entry, put_sent, take_entry,
-};
+use model::journal_record::{EntryBuffers, payload_hash, put_entry, take_entry};
 use model::order_request::OrderReference;
 use model::recon_fact::SweepEnded;
+use model::sent_record::{SentRecord, SentStamp};
 use model::*;
 use protocol::venue::okx::decode::OkxDecoder;
 use protocol::venue::okx::encode::{MAX_COMMAND_BYTES, encode_command};
@@ -90,12 +89,14 @@ impl Recording {
         };
         self.engine.handle(moment, input, &mut self.decisions);
         let sequence = self.stage.append(input, self.decisions.as_slice());
-        let stamps: Vec<SentStamp> = intents(self.decisions.as_slice())
-            .map(|intent| self.sent(sequence, &intent))
-            .collect();
-        if !stamps.is_empty() {
+        let stamps = intents(self.decisions.as_slice());
+        let record = SentRecord {
+            intents: stamps.map(|intent| self.sent(sequence, &intent)).collect(),
+            frames: Vec::new(),
+        };
+        if !record.is_empty() {
             let mut body = Vec::new();
-            put_sent(&stamps, &mut body);
+            record.put(&mut body);
             self.stage
                 .append_bytes(u16::from(EntryKind::Sent.number()), &body);
         }
@@ -110,8 +111,12 @@ impl Recording {
             intent_seq: intent.intent_seq,
             entry_sequence,
             payload_hash: payload_hash(&payload[..length]),
+            taken_at: MonotonicNs(now - 990),
+            decided_at: MonotonicNs(now - 950),
             committed_at: MonotonicNs(now - 900),
             encoded_at: MonotonicNs(now - 500),
+            flushed_at: MonotonicNs(now - 490),
+            sealed_at: MonotonicNs(now - 200),
             written_at: MonotonicNs(now - 100),
         }
     }

@@ -8,7 +8,8 @@ use engine::{ENGINE_VERSION, Moment};
 use journal::Reader;
 use millrun_replay::{Difference, DifferentPart, Verdict, Verification, Verifier};
 use model::input::EntryKind;
-use model::journal_record::{EntryBuffers, put_entry, put_sent, take_entry, take_sent};
+use model::journal_record::{EntryBuffers, put_entry, take_entry};
+use model::sent_record::SentRecord;
 use model::*;
 use serde_json::Value;
 
@@ -177,10 +178,10 @@ fn a_changed_payload_hash_is_found_at_its_entry_and_the_true_payload_is_shown() 
     let mut recording = traded();
     let copy = rewritten(&mut recording.stage, |entry| {
         if entry.sequence == SENT {
-            let mut stamps = take_sent(&entry.body).unwrap();
-            stamps[0].payload_hash ^= 1;
+            let mut record = SentRecord::take(&entry.body).unwrap();
+            record.intents[0].payload_hash ^= 1;
             entry.body.clear();
-            put_sent(&stamps, &mut entry.body);
+            record.put(&mut entry.body);
         }
     });
     let found = difference(&copy);
@@ -290,10 +291,10 @@ fn what_lies_outside_of_the_range_is_not_compared() {
     let mut recording = traded();
     let copy = rewritten(&mut recording.stage, |entry| {
         if entry.sequence == SENT {
-            let mut stamps = take_sent(&entry.body).unwrap();
-            stamps[0].payload_hash ^= 1;
+            let mut record = SentRecord::take(&entry.body).unwrap();
+            record.intents[0].payload_hash ^= 1;
             entry.body.clear();
-            put_sent(&stamps, &mut entry.body);
+            record.put(&mut entry.body);
         }
     });
     let within = |from, to| {
