@@ -3,7 +3,7 @@
 use crate::rig::config;
 use millrun_engine::ports::{
     Attached, CommittedEntry, Incoming, IntentJournal, JournalClosed, JournalRoom, Messages,
-    Sendable, Strategies, Venues,
+    Sendable, StageClock, Strategies, Venues,
 };
 use millrun_engine::turn::{Turn, TurnBounds};
 use millrun_engine::{Decisions, Engine, Moment};

@@ -3,7 +3,7 @@
 use crate::paper_ports::Paper;
 use model::input::{LinkState, NotSentReason};
 use model::order_event::OrderEventKind;
-use model::{CommandKind, OrderStatus, RejectReason};
+use model::{CommandKind, MonotonicNs, OrderStatus, RejectReason};
 
 // covers: P11
 #[test]
@@ -25,6 +25,32 @@ fn new_order_waits_for_its_sync_and_is_sent_in_the_turn_after_it() {
     assert_eq!(paper.sent().len(), 1);
     assert_eq!(paper.turn.newest_parked(), 0);
     paper.decides_again();
+}
+
+// covers: HP4
+#[test]
+fn an_order_that_waited_keeps_the_stamps_of_its_entry_and_says_when_it_was_let_go() {
+    let mut paper = Paper::live(8);
+    paper.buy(0);
+    paper.run();
+    paper.buy(1);
+    paper.turn.journal.sync();
+    paper.run();
+    paper.turn.journal.sync();
+    paper.run();
+    let [(first, first_sent_at), (second, _)] = paper.turn.venues.stamps[..] else {
+        panic!("two orders were sent");
+    };
+    let way = [
+        first.taken_at,
+        first.decided_at,
+        first.committed_at,
+        first.released_at,
+        first_sent_at,
+    ];
+    assert!(way.is_sorted() && way[0] > MonotonicNs(0), "{way:?}");
+    // The second was taken in the turn that let the first one go.
+    assert!(second.taken_at > first.released_at);
 }
 
 #[test]

@@ -114,6 +114,7 @@ impl Recording {
             taken_at: MonotonicNs(now - 990),
             decided_at: MonotonicNs(now - 950),
             committed_at: MonotonicNs(now - 900),
+            released_at: MonotonicNs(0),
             encoded_at: MonotonicNs(now - 500),
             flushed_at: MonotonicNs(now - 490),
             sealed_at: MonotonicNs(now - 200),
