@@ -1,6 +1,7 @@
 //! The hot thread: pinned, it owns order state and links, and runs turn after turn.
 //!
-//! One clock reading a turn, besides the stamps of stages. Between turns it looks at the poll, without waiting while there is
+//! One clock reading a turn, besides the stamps of stages.
+//! Between turns it looks at the poll, without waiting while there is
 //! work.
 //! Idle, it spins, yields or parks, as configured; parked, a strategy's request wakes it through an
 //! eventfd, a socket through its readiness, the cold side through the waker, a deadline by itself.

@@ -1,8 +1,8 @@
 //! What waits for one connection: encoded frames in plaintext, and the stamps of their intents.
 //!
 //! Everything that a turn puts in becomes one TLS record. While it is in here, no byte of it has
-//! entered TLS: when the connection ends first, its intents are given back. Stamps of sealed intents
-//! stay a little longer, until the socket has taken their ciphertext.
+//! entered TLS: when the connection ends first, its intents are given back. Stamps of sealed
+//! intents stay a little longer, until the socket has taken their ciphertext.
 
 use engine::ports::StageClock;
 use model::input::NotSentReason;
@@ -20,7 +20,7 @@ const BATCH_BYTES: usize = 16 * 1024;
 /// Ciphertext that may wait for the socket before commands are refused.
 const BACKLOG_BYTES_MAX: usize = 48 * 1024;
 
-/// Sealed intents that may wait for their socket: more than a full backlog of the shortest commands.
+/// Sealed intents that may wait for their socket: more than a full backlog of short commands.
 const SEALED_MAX: usize = 1024;
 
 /// The plaintext that waits.
@@ -129,7 +129,7 @@ impl Outbox {
         }
     }
 
-    /// The socket has not: the turn tells of its own intents, which are the last `count`, as sealed.
+    /// The socket has not: the turn tells of its own intents, the last `count`, as sealed.
     pub(crate) fn tell_sealed(&self, count: usize, stamps: &mut Vec<SentStamp>) {
         let first = self.sealed.len().saturating_sub(count);
         stamps.extend_from_slice(&self.sealed[first..]);

@@ -4,8 +4,8 @@
 //! and off every order's path; it is no input and never changes state, so a run that was cut before
 //! one says less about time and nothing else. A moment of 0 was not reached.
 //!
-//! A boundary is stamped once and ends one stage where the next begins: the stages of an intent, and
-//! those of a frame, add up to the whole. Must not know: clocks, and how stages are called.
+//! A boundary is stamped once and ends one stage where the next begins: the stages of an intent,
+//! and those of a frame, add up to the whole. Must not know: clocks, and how stages are called.
 
 use crate::canonical_bytes::{ByteSink, ByteSource, BytesError, CanonicalBytes, put_list};
 use crate::canonical_struct;
