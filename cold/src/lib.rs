@@ -3,4 +3,8 @@
 #![forbid(unsafe_code)]
 
 pub mod attach;
+
+pub mod projector;
+pub mod store;
+
 pub mod venue_queries;

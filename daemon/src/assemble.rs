@@ -5,6 +5,7 @@
 //! here too, through the same turn.
 
 use crate::clock::{Clock, utc_anchor};
+use crate::cold_services::ColdServices;
 use crate::cold_thread::{ColdThread, ColdVenue, HotWaker};
 use crate::config::{self, Settings, VenueSettings};
 use crate::hot_thread::{HotEnd, HotSettings, HotThread, Idle, LiveTurn};
@@ -54,6 +55,7 @@ pub struct Running {
     hot: JoinHandle<HotEnd>,
     cold: JoinHandle<Result<()>>,
     cold_stop: Arc<AtomicBool>,
+    services: ColdServices,
     attach: AttachService,
     waker: HotWaker,
     stop: Arc<StopSignal>,
@@ -122,6 +124,7 @@ pub(crate) fn assemble(
         cold: spawn("cold", move || cold.run())?,
         hot: spawn("hot", move || guarded(hot))?,
         cold_stop,
+        services: ColdServices::start(settings)?,
         attach,
         waker,
         stop,
@@ -428,7 +431,9 @@ impl Running {
         };
         self.attach.stop();
         self.cold_stop.store(true, Ordering::Release);
-        match self.cold.join() {
+        let cold = self.cold.join();
+        self.services.stop();
+        match cold {
             Ok(result) => result?,
             Err(_) => bail!("the cold thread ended by a panic; the journal is whole"),
         }

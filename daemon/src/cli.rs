@@ -1,6 +1,6 @@
 //! The command line: what `millrun` can be told, and the exit codes that scripts match on.
 
-use crate::commands::{check_config, demo, order, start, status};
+use crate::commands::{check_config, db, demo, order, start, status};
 use clap::{Args, CommandFactory, Parser, Subcommand};
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -45,6 +45,7 @@ Examples:
   millrun start --config millrun.toml          run the engine
   millrun status --config millrun.toml         what the journal says, engine on or off
   millrun order list --config millrun.toml     open orders
+  millrun db rebuild --config millrun.toml     the database, made anew from the journal
   millrun replay --dir data/journal --from 1   the journal, entry by entry
   millrun replay --verify                      the engine over its journal again, compared
 
@@ -66,6 +67,8 @@ enum Command {
     Status(status::StatusArgs),
     /// Place, cancel and list orders from the command line.
     Order(order::OrderArgs),
+    /// The database that the journal is projected into: status, rebuild, migrate.
+    Db(db::DbArgs),
     /// Run a venue simulator (see `millrun simulate --help`).
     #[command(disable_help_flag = true)]
     Simulate(Forwarded),
@@ -118,6 +121,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::CheckConfig(arguments) => check_config::run(&arguments),
         Command::Status(arguments) => status::run(&arguments),
         Command::Order(arguments) => order::run(&arguments),
+        Command::Db(arguments) => db::run(&arguments),
         Command::Simulate(forwarded) => {
             let arguments = named("millrun simulate", forwarded);
             venue_simulator::run_cli(arguments, None).map(|()| Exit::Ok)

@@ -1,6 +1,7 @@
 //! The commands of `millrun`, one module each.
 
 pub mod check_config;
+pub mod db;
 pub mod demo;
 pub mod order;
 pub mod start;

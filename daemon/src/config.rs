@@ -57,6 +57,8 @@ pub struct Settings {
     pub instruments: Vec<InstrumentSettings>,
     /// Every `[[strategy]]`, in the order of the file.
     pub strategies: Vec<StrategySettings>,
+    /// `[database]`.
+    pub database: DatabaseSettings,
     /// `[log]`.
     pub log: LogSettings,
     /// Every key with the value in force and where it came from, in the order of the table.
@@ -296,6 +298,17 @@ pub struct StrategySettings {
     pub max_orders_per_s: u32,
     /// What happens to its orders when it is lost.
     pub on_loss: OnLoss,
+}
+
+/// `[database]`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DatabaseSettings {
+    /// Whether the journal is projected into a database at all.
+    pub is_enabled: bool,
+    /// Its file.
+    pub path: PathBuf,
+    /// Most journal entries that one transaction holds.
+    pub batch_entries: u32,
 }
 
 /// How much is logged.

@@ -19,6 +19,7 @@ pub mod venue_port;
 pub mod recovery;
 
 pub mod assemble;
+pub mod cold_services;
 pub mod cold_thread;
 pub mod start;
 pub mod venue_rules;

@@ -93,6 +93,12 @@ impl Reader {
         self.next_sequence
     }
 
+    /// The journal's id, the same in all its segments; `None` while no segment was opened.
+    pub fn journal_id(&self) -> Option<u128> {
+        let current = self.current.as_ref();
+        current.map(|current| current.identity.journal_id)
+    }
+
     /// Finds the segment that holds `next_sequence`. `false` while no segment was opened.
     fn locate(&mut self) -> Result<bool, JournalError> {
         let mut indexes = segment_indexes(&self.directory)?;
@@ -185,6 +191,11 @@ impl Follower {
     /// Sequence of the entry that comes next.
     pub fn next_sequence(&self) -> u64 {
         self.reader.next_sequence()
+    }
+
+    /// As [`Reader::journal_id`].
+    pub fn journal_id(&self) -> Option<u128> {
+        self.reader.journal_id()
     }
 }
 

@@ -50,6 +50,7 @@ fn status_of(settings: &Settings, directory: &Path, folded: &Folded) -> Result<V
         "journal_mode": settings.journal.mode.name(),
         "entries": folded.entries,
         "last_sequence": folded.last_sequence,
+        "database": super::db::database_status(settings),
     });
     let (Some(engine), Some(config)) = (&folded.engine, &folded.config) else {
         return Ok(status);
@@ -163,6 +164,7 @@ fn print_human(status: &Value) {
         text("unknown_orders"),
         text("needs_operator")
     );
+    print_database(&status["database"]);
     for venue in status["venues"].as_array().into_iter().flatten() {
         println!(
             "venue      {:15} {} ({} sweeps)",
@@ -195,6 +197,19 @@ fn print_human(status: &Value) {
             position["open_orders"]
         );
     }
+}
+
+fn print_database(database: &Value) {
+    let mut line = word(&database["state"]).to_owned();
+    if let Some(behind) = database["behind"].as_u64() {
+        line.push_str(&format!(", {behind} entries behind"));
+    }
+    for key in ["reason", "unreadable"] {
+        if let Some(text) = database[key].as_str() {
+            line.push_str(&format!("; {text}"));
+        }
+    }
+    println!("database   {line}");
 }
 
 fn word(value: &Value) -> &str {

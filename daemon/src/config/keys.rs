@@ -247,6 +247,16 @@ pub const SECTIONS: &[SectionSpec] = &[
         ],
     },
     SectionSpec {
+        name: "database",
+        shape: Shape::Single,
+        max_count: 1,
+        keys: &[
+            key("enabled", Flag, Default("true")),
+            key("path", Path, Optional("millrun.db in data.directory")),
+            key("batch_entries", within(1, 65_536), Default("8192")),
+        ],
+    },
+    SectionSpec {
         name: "log",
         shape: Shape::Single,
         max_count: 1,

@@ -9,7 +9,7 @@ use super::keys::{SECTIONS, SectionSpec, Shape};
 use super::problem::{ConfigErrors, Place, Problem};
 use super::read_values::SectionValues;
 use super::{
-    AttachSettings, DataSettings, EngineSettings, Environment, HotSettings, Idle,
+    AttachSettings, DataSettings, DatabaseSettings, EngineSettings, Environment, HotSettings, Idle,
     InstrumentSettings, JournalMode, JournalSettings, LogLevel, LogSettings, OnLoss, Settings,
     StrategySettings, TradeMode, UrlParts, VenueKind, VenueSettings,
 };
@@ -52,6 +52,7 @@ pub(super) fn read(
         file: document.path.clone(),
         engine: engine(sections.one("engine")),
         attach: attach(sections.one("attach"), base, &data, &mut errors),
+        database: database(sections.one("database"), base, &data),
         data,
         journal: journal(sections.one("journal")),
         hot: hot(sections.one("hot")),
@@ -191,6 +192,15 @@ fn attach(
         socket,
         request_capacity: values.integer("request_capacity"),
         event_capacity: values.integer("event_capacity"),
+    }
+}
+
+fn database(values: &SectionValues, base: &Path, data: &DataSettings) -> DatabaseSettings {
+    let path = values.optional_path("path", base);
+    DatabaseSettings {
+        is_enabled: values.flag("enabled"),
+        path: path.unwrap_or_else(|| data.directory.join("millrun.db")),
+        batch_entries: values.integer_u32("batch_entries"),
     }
 }
 
