@@ -143,7 +143,7 @@ fn order_frame() -> Result<()> {
 
 /// A fill's message as reports, with what comes before decoding.
 fn fill_decode() -> Result<()> {
-    let mut venue = VenueStub::new(table()?);
+    let mut venue = VenueStub::new(table()?)?;
     let clock = Counter::new();
     let lay = |venue: &mut VenueStub| {
         venue.payload.clear();

@@ -5,7 +5,7 @@
 
 use anyhow::{Result, bail};
 use engine::ports::{CommittedEntry, IntentJournal, JournalClosed, JournalRoom};
-use journal::{EntryBuilder, Journal, JournalOptions, Mode, Writer};
+use journal::{BodyCursor, Journal, JournalOptions, Mode, Writer};
 use model::canonical_bytes::ByteSink;
 use model::input::{EntryKind, Input};
 use model::journal_record::put_entry;
@@ -103,12 +103,12 @@ impl JournalPort {
         kind: EntryKind,
         now: MonotonicNs,
         body_bytes_max: usize,
-        fill: impl FnOnce(&mut Body<'_, '_>),
+        fill: impl FnOnce(&mut Body<'_>),
     ) -> Result<Committed, JournalClosed> {
         let kind = u16::from(kind.number());
         match self.writer.begin(kind, now.0, body_bytes_max) {
             Ok(mut builder) => {
-                fill(&mut Body(&mut builder));
+                fill(&mut Body(builder.cursor()));
                 Ok(Committed(builder.commit()))
             }
             Err(_) => Err(JournalClosed),
@@ -169,10 +169,11 @@ impl IntentJournal for JournalPort {
     }
 }
 
-/// A builder as a sink of canonical bytes.
-struct Body<'a, 'w>(&'a mut EntryBuilder<'w>);
+/// A body that is written in place, as a sink of canonical bytes.
+struct Body<'b>(BodyCursor<'b>);
 
-impl ByteSink for Body<'_, '_> {
+impl ByteSink for Body<'_> {
+    #[inline(always)]
     fn put(&mut self, bytes: &[u8]) {
         self.0.put(bytes);
     }

@@ -7,30 +7,35 @@
 
 use std::hint::black_box;
 
+use anyhow::{Result, anyhow, bail};
 use engine::ports::{Attached, Incoming, Messages, Sendable, StageClock, Strategies, Venues};
 use model::input::{Input, NotSentReason};
 use model::journal_record::payload_hash;
 use model::request_slot::{self, REQUEST_WORDS};
 use model::sent_record::{Arrival, EntryMoments, SentStamp};
 use model::{
-    ClientOrderId, LinkId, MonotonicNs, OrderEvent, OrderIntent, RejectReason, StrategyId, VenueId,
-    VenueReport,
+    ClientOrderId, LinkId, MonotonicNs, OrderEvent, OrderIntent, RejectReason, StrategyId, UnixNs,
+    VenueId, VenueReport,
 };
 use protocol::frame::{FrameBatch, FrameKind, MaskSequence};
-use protocol::secret_mask::SecretMask;
-use protocol::venue::okx::decode::{DecodedFrame, MAX_REPORTS, OkxDecoder};
+use protocol::session::{FrameVerdict, SessionState};
+use protocol::venue::okx::credentials::Credentials;
+use protocol::venue::okx::decode::{MAX_REPORTS, OkxDecoder};
 use protocol::venue::okx::encode::{MAX_COMMAND_BYTES, encode_command};
 use protocol::venue::okx::instrument_table::InstrumentTable;
+use protocol::venue::okx::login::MAX_SESSION_MESSAGE_BYTES;
+use protocol::venue::okx::session::{OkxSession, SessionTimes};
 
 use crate::samples::Counter;
 
 /// One TLS record's plaintext.
 const BATCH_BYTES: usize = 16 * 1024;
-/// Words of the form that an OKX key has; no key.
-const SECRETS: [&[u8]; 3] = [
-    b"6f2c1a9e-0000-0000-0000-00000000cafe",
-    b"00112233445566778899AABBCCDDEEFF",
-    b"not-a-passphrase",
+/// What the venue says until a session is ready.
+const OPENING: [&str; 4] = [
+    r#"{"event":"login","code":"0","msg":"","connId":"a4d3ae55"}"#,
+    r#"{"id":"s1","event":"subscribe","arg":{"channel":"orders"},"connId":"a4d3ae55"}"#,
+    r#"{"id":"s1","event":"subscribe","arg":{"channel":"account"},"connId":"a4d3ae55"}"#,
+    r#"{"id":"s1","event":"subscribe","arg":{"channel":"positions"},"connId":"a4d3ae55"}"#,
 ];
 
 /// One venue without a connection.
@@ -53,15 +58,19 @@ pub(crate) struct VenueStub {
     masks: MaskSequence,
     stamps: Vec<SentStamp>,
     arrival: Arrival,
-    mask: SecretMask,
+    session: OkxSession,
     decoder: OkxDecoder,
     raw: Vec<u8>,
     reports: Vec<VenueReport>,
 }
 
 impl VenueStub {
-    pub(crate) fn new(table: InstrumentTable) -> Self {
-        Self {
+    /// A venue whose session is ready.
+    ///
+    /// # Errors
+    /// When the session does not become so.
+    pub(crate) fn new(table: InstrumentTable) -> Result<Self> {
+        let mut this = Self {
             payload: Vec::with_capacity(4096),
             has_frame: false,
             sent: None,
@@ -74,16 +83,51 @@ impl VenueStub {
             masks: MaskSequence::new(1),
             stamps: Vec::with_capacity(BATCH_BYTES / 64),
             arrival: Arrival::default(),
-            mask: SecretMask::new(SECRETS),
+            session: session()?,
             decoder: OkxDecoder::new(),
             raw: Vec::with_capacity(4096),
             reports: Vec::with_capacity(MAX_REPORTS),
+        };
+        let mut out = [0; MAX_SESSION_MESSAGE_BYTES];
+        for text in OPENING {
+            let (now, utc) = (MonotonicNs(1), UnixNs(1_760_000_000_000_000_000));
+            while this.session.poll_transmit(now, utc, &mut out).is_some() {}
+            this.hear(now, &mut text.as_bytes().to_vec());
         }
+        if this.session.state() != SessionState::Ready {
+            bail!("the session is {:?}", this.session.state());
+        }
+        Ok(this)
+    }
+
+    /// What the daemon does with a frame: mask it, keep the masked bytes, let the session read it.
+    fn hear(&mut self, now: MonotonicNs, payload: &mut [u8]) -> FrameVerdict {
+        let frame = self.session.mask(FrameKind::Text, payload);
+        self.raw.clear();
+        self.raw.extend_from_slice(frame.bytes());
+        let (decoder, reports) = (&mut self.decoder, &mut self.reports);
+        self.session
+            .handle_frame(now, frame, decoder, &self.table, reports)
     }
 }
 
+/// A session with words of the form that an OKX key has; no key.
+fn session() -> Result<OkxSession> {
+    let credentials = Credentials::new(
+        "6f2c1a9e-0000-0000-0000-00000000cafe",
+        "00112233445566778899AABBCCDDEEFF",
+        "not-a-passphrase",
+    );
+    let credentials = credentials.map_err(|error| anyhow!("{error:?}"))?;
+    Ok(OkxSession::new(
+        credentials,
+        SessionTimes::default(),
+        MonotonicNs(1),
+    ))
+}
+
 impl Venues for VenueStub {
-    fn next_input(&mut self, _now: MonotonicNs, clock: &impl StageClock) -> Option<Input<'_>> {
+    fn next_input(&mut self, now: MonotonicNs, clock: &impl StageClock) -> Option<Input<'_>> {
         if !self.has_frame {
             return None;
         }
@@ -95,21 +139,18 @@ impl Venues for VenueStub {
             opened_at: clock.stamp(),
             begun_at: clock.stamp(),
         };
-        self.mask.apply(&mut self.payload, b"");
-        self.raw.clear();
-        self.raw.extend_from_slice(&self.payload);
-        let decoded = self
-            .decoder
-            .decode(&mut self.payload, &self.table, &mut self.reports);
+        let mut payload = std::mem::take(&mut self.payload);
+        let verdict = self.hear(now, &mut payload);
+        self.payload = payload;
         self.decoded_at = self.counter.raw();
-        match decoded {
-            DecodedFrame::Engine => Some(Input::VenueFrame {
+        match verdict {
+            FrameVerdict::ForEngine => Some(Input::VenueFrame {
                 venue: VenueId(0),
                 link: LinkId(1),
                 raw: &self.raw,
                 reports: &self.reports,
             }),
-            DecodedFrame::Session(_) => None,
+            FrameVerdict::Consumed(_) | FrameVerdict::Close(_) => None,
         }
     }
 

@@ -119,7 +119,7 @@ impl World {
         let mut engine = Engine::new(&scene::config(order_capacity)?);
         let (now, open) = prefill(&mut engine, port.boot_epoch, open_orders)?;
         let bounds = TurnBounds::default();
-        let (venue, strategy) = (VenueStub::new(table), StrategyStub::new());
+        let (venue, strategy) = (VenueStub::new(table)?, StrategyStub::new());
         Ok(Self {
             turn: Turn::new(
                 engine,

@@ -1,7 +1,7 @@
 //! The engine's journal port over the mapped journal: an entry is encoded where it will lie.
 
 use engine::ports::{CommittedEntry, IntentJournal, JournalClosed, JournalRoom};
-use journal::{AppendError, EntryBuilder, Mode, Writer};
+use journal::{AppendError, BodyCursor, Mode, Writer};
 use model::canonical_bytes::ByteSink;
 use model::input::{EntryKind, Input};
 use model::journal_record::put_entry;
@@ -102,7 +102,7 @@ impl JournalPort {
         kind: EntryKind,
         now: MonotonicNs,
         body_bytes_max: usize,
-        fill: impl FnOnce(&mut Body<'_, '_>),
+        fill: impl FnOnce(&mut Body<'_>),
     ) -> Result<Committed, JournalClosed> {
         if self.closed.is_some() {
             return Err(JournalClosed);
@@ -112,7 +112,7 @@ impl JournalPort {
             .begin(u16::from(kind.number()), now.0, body_bytes_max)
         {
             Ok(mut builder) => {
-                fill(&mut Body(&mut builder));
+                fill(&mut Body(builder.cursor()));
                 return Ok(Committed(builder.commit()));
             }
             Err(error) => error,
@@ -186,10 +186,11 @@ impl IntentJournal for JournalPort {
     }
 }
 
-/// A builder as a sink of canonical bytes.
-struct Body<'a, 'w>(&'a mut EntryBuilder<'w>);
+/// A body that is written in place, as a sink of canonical bytes.
+struct Body<'b>(BodyCursor<'b>);
 
-impl ByteSink for Body<'_, '_> {
+impl ByteSink for Body<'_> {
+    #[inline(always)]
     fn put(&mut self, bytes: &[u8]) {
         self.0.put(bytes);
     }

@@ -59,7 +59,7 @@ mod start;
 mod heap_tests;
 
 pub use entry::{Entry, Place, Unverified};
-pub use entry_builder::EntryBuilder;
+pub use entry_builder::{BodyCursor, EntryBuilder};
 pub use error::{AppendError, EntryFault, JournalError, JournalErrorKind};
 pub use keeper::Keeper;
 pub use progress::{Progress, SyncFigures};

@@ -209,6 +209,22 @@ impl RegionWriter {
         unsafe { to.copy_from_nonoverlapping(NonNull::from(bytes).cast(), bytes.len()) };
     }
 
+    /// The bytes of a range, to be written in place.
+    ///
+    /// # Panics
+    /// If the range leaves the region.
+    #[inline]
+    pub(crate) fn space(&mut self, offset: u32, range_bytes: u32) -> &mut [u8] {
+        self.region.check(offset, range_bytes as usize);
+        // SAFETY: `check` holds `offset` inside the bytes that `backing` owns.
+        let from = unsafe { self.region.first_byte.add(offset as usize) };
+        let mut bytes = NonNull::slice_from_raw_parts(from, range_bytes as usize);
+        // SAFETY: inside the region; this writer is borrowed for as long as the slice lives and is
+        // the only one who writes (`claim_writer`); readers do not look there before the commit
+        // word behind it, which is no part of a body, is stored.
+        unsafe { bytes.as_mut() }
+    }
+
     /// Sets a range to zero.
     ///
     /// # Panics

@@ -216,6 +216,14 @@ impl Writer {
         self.built_to += bytes.len() as u32;
     }
 
+    /// The body's space of `body_bytes_max`, and where to note how far it was written.
+    #[inline]
+    pub(crate) fn body_space(&mut self, body_bytes_max: u32) -> (&mut [u8], &mut u32) {
+        let body_at = self.cursor + ENTRY_HEADER_BYTES;
+        let space = self.segment.writer().space(body_at, body_bytes_max);
+        (space, &mut self.built_to)
+    }
+
     /// Overwrites bytes of the body; the builder has checked that they were written.
     #[inline]
     pub(crate) fn patch_body(&mut self, position: u32, bytes: &[u8]) {

@@ -134,6 +134,7 @@ pub trait CanonicalBytes: Sized {
 macro_rules! integer_bytes {
     ($($int:ty),*) => {$(
         impl CanonicalBytes for $int {
+            #[inline]
             fn put(&self, sink: &mut impl ByteSink) {
                 sink.put(&self.to_le_bytes());
             }
@@ -148,6 +149,7 @@ macro_rules! integer_bytes {
 integer_bytes!(u8, u16, u32, u64, u128, i64, i128);
 
 impl CanonicalBytes for bool {
+    #[inline]
     fn put(&self, sink: &mut impl ByteSink) {
         sink.put(&[u8::from(*self)]);
     }
@@ -165,6 +167,7 @@ impl CanonicalBytes for bool {
 }
 
 impl<T: CanonicalBytes> CanonicalBytes for Option<T> {
+    #[inline]
     fn put(&self, sink: &mut impl ByteSink) {
         match self {
             None => sink.put(&[0]),
@@ -185,6 +188,7 @@ impl<T: CanonicalBytes> CanonicalBytes for Option<T> {
 }
 
 impl<T: CanonicalBytes, U: CanonicalBytes> CanonicalBytes for (T, U) {
+    #[inline]
     fn put(&self, sink: &mut impl ByteSink) {
         self.0.put(sink);
         self.1.put(sink);
@@ -197,6 +201,7 @@ impl<T: CanonicalBytes, U: CanonicalBytes> CanonicalBytes for (T, U) {
 
 /// A fixed number of places, each taken or not.
 impl<T: CanonicalBytes + Copy, const N: usize> CanonicalBytes for [Option<T>; N] {
+    #[inline]
     fn put(&self, sink: &mut impl ByteSink) {
         for place in self {
             place.put(sink);
@@ -214,6 +219,7 @@ impl<T: CanonicalBytes + Copy, const N: usize> CanonicalBytes for [Option<T>; N]
 
 /// A list with a 16-bit count before it.
 impl<T: CanonicalBytes> CanonicalBytes for Vec<T> {
+    #[inline]
     fn put(&self, sink: &mut impl ByteSink) {
         put_list(self, sink);
     }
@@ -277,6 +283,7 @@ macro_rules! canonical_struct {
         $(#[$meta])*
         $vis struct $name { $($(#[$field_meta])* $field_vis $field: $ty,)* }
         impl $crate::canonical_bytes::CanonicalBytes for $name {
+            #[inline]
             fn put(&self, sink: &mut impl $crate::canonical_bytes::ByteSink) {
                 $($crate::canonical_bytes::CanonicalBytes::put(&self.$field, sink);)*
             }
@@ -321,6 +328,7 @@ macro_rules! canonical_enum {
             }
         }
         impl $crate::canonical_bytes::CanonicalBytes for $name {
+            #[inline]
             fn put(&self, sink: &mut impl $crate::canonical_bytes::ByteSink) {
                 sink.put(&[self.number()]);
             }

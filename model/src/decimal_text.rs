@@ -58,6 +58,65 @@ pub fn parse_units(text: &[u8], scale: u8) -> Result<i64, DecimalError> {
     if scale > SCALE_MAX {
         return Err(DecimalError::BadScale { scale });
     }
+    match parse_plain(text, scale) {
+        Some(units) => Ok(units),
+        None => parse_any(text, scale),
+    }
+}
+
+/// Digits with at most one point among them, short enough that nothing can overflow: what venues
+/// write. `None` for anything else, right or wrong.
+fn parse_plain(text: &[u8], scale: u8) -> Option<i64> {
+    const DIGITS_MAX: usize = 18;
+    let (negative, unsigned) = match text {
+        [b'-', rest @ ..] => (true, rest),
+        _ => (false, text),
+    };
+    if unsigned.len() > DIGITS_MAX {
+        return None;
+    }
+    let mut units: i64 = 0;
+    let mut point_at = unsigned.len();
+    for (at, &byte) in unsigned.iter().enumerate() {
+        let digit = byte.wrapping_sub(b'0');
+        if digit <= 9 {
+            units = units.wrapping_mul(10).wrapping_add(i64::from(digit));
+        } else if byte == b'.' && point_at == unsigned.len() {
+            point_at = at;
+        } else {
+            return None;
+        }
+    }
+    let places = unsigned.len().checked_sub(point_at)?;
+    // A point has digits on both sides.
+    if point_at == 0 || places == 1 {
+        return None;
+    }
+    let missing = usize::from(scale).checked_sub(places.saturating_sub(1))?;
+    if unsigned.len().saturating_add(missing) > DIGITS_MAX {
+        return None;
+    }
+    let shifted = units.wrapping_mul(*TENS.get(missing)?);
+    Some(if negative {
+        shifted.wrapping_neg()
+    } else {
+        shifted
+    })
+}
+
+/// 10^0 to 10^18.
+const TENS: [i64; 19] = {
+    let mut tens = [1_i64; 19];
+    let mut at = 1;
+    while at < tens.len() {
+        tens[at] = tens[at.wrapping_sub(1)].wrapping_mul(10);
+        at = at.wrapping_add(1);
+    }
+    tens
+};
+
+/// Every text that is a decimal number, exponents and long ones included.
+fn parse_any(text: &[u8], scale: u8) -> Result<i64, DecimalError> {
     let parts = DecimalParts::split(text)?;
     // Value = whole.fraction x 10^exponent: the units are all digits, shifted by exponent + scale
     // places relative to the point.

@@ -8,6 +8,7 @@ macro_rules! integer_id {
         #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default, Hash)]
         pub struct $name(pub $int);
         impl CanonicalBytes for $name {
+            #[inline]
             fn put(&self, sink: &mut impl ByteSink) {
                 self.0.put(sink);
             }
@@ -63,6 +64,7 @@ impl InstanceTag {
 }
 
 impl CanonicalBytes for InstanceTag {
+    #[inline]
     fn put(&self, sink: &mut impl ByteSink) {
         self.0.put(sink);
     }
@@ -100,6 +102,7 @@ impl BootEpoch {
 }
 
 impl CanonicalBytes for BootEpoch {
+    #[inline]
     fn put(&self, sink: &mut impl ByteSink) {
         self.0.put(sink);
     }
@@ -186,6 +189,7 @@ impl core::fmt::Display for ClientOrderId {
 }
 
 impl CanonicalBytes for ClientOrderId {
+    #[inline]
     fn put(&self, sink: &mut impl ByteSink) {
         self.integer().put(sink);
     }
@@ -274,6 +278,7 @@ impl<const N: usize> core::fmt::Display for Text<N> {
 }
 
 impl<const N: usize> CanonicalBytes for Text<N> {
+    #[inline]
     fn put(&self, sink: &mut impl ByteSink) {
         sink.put(&[self.length]);
         sink.put(self.as_bytes());

@@ -50,6 +50,7 @@ impl Price {
 }
 
 impl CanonicalBytes for Price {
+    #[inline]
     fn put(&self, sink: &mut impl ByteSink) {
         self.units().put(sink);
     }
@@ -85,6 +86,7 @@ impl Notional {
 }
 
 impl CanonicalBytes for Notional {
+    #[inline]
     fn put(&self, sink: &mut impl ByteSink) {
         self.0.put(sink);
     }

@@ -59,6 +59,7 @@ impl Quantity {
 }
 
 impl CanonicalBytes for Quantity {
+    #[inline]
     fn put(&self, sink: &mut impl ByteSink) {
         self.units().put(sink);
     }

@@ -34,6 +34,7 @@ macro_rules! time_arithmetic {
             }
         }
         impl $crate::canonical_bytes::CanonicalBytes for $name {
+            #[inline]
             fn put(&self, sink: &mut impl $crate::canonical_bytes::ByteSink) {
                 self.0.put(sink);
             }

@@ -8,6 +8,7 @@
 pub mod byte_writer;
 pub mod json_tape;
 pub mod secret_mask;
+pub mod template_writer;
 
 pub mod frame;
 

@@ -4,6 +4,7 @@
 //! risk, TLS. Threads: none; every value belongs to the thread that uses it.
 
 pub mod instrument_table;
+mod order_templates;
 pub mod order_terms;
 pub mod request_id;
 

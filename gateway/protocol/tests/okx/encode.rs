@@ -2,7 +2,7 @@
 
 use millrun_protocol::venue::okx::encode::{
     EncodeError, MAX_BATCH_BYTES, MAX_BATCH_ORDERS, MAX_COMMAND_BYTES, check_intent, encode_batch,
-    encode_command,
+    encode_by_members, encode_command,
 };
 use millrun_protocol::venue::okx::instrument_table::{
     InstrumentTable, OkxSettings, SelfTradePrevention, TableError, TradeMode,
@@ -335,6 +335,9 @@ fn the_longest_command_and_the_longest_batch_fit_their_constants() {
     for command in CommandKind::ALL {
         let (order, table) = longest(*command);
         let found = text(&order, &table);
+        let mut by_members = [0; MAX_COMMAND_BYTES];
+        let length = encode_by_members(&mut by_members, &order, &table).unwrap();
+        assert_eq!(found.as_bytes(), &by_members[..length]);
         assert!(found.len() <= MAX_COMMAND_BYTES, "{}", found.len());
         let mut out = [0; MAX_BATCH_BYTES];
         let length = encode_batch(&mut out, &[order; MAX_BATCH_ORDERS], &table).unwrap();
@@ -412,7 +415,11 @@ proptest! {
             prop_assert!(encode_command(&mut out, &order, &table).is_err());
             return Ok(());
         }
-        let json: serde_json::Value = serde_json::from_str(&text(&order, &table)).unwrap();
+        let mut by_members = [0; MAX_COMMAND_BYTES];
+        let length = encode_by_members(&mut by_members, &order, &table).unwrap();
+        let written = text(&order, &table);
+        prop_assert_eq!(&written.as_bytes(), &&by_members[..length]);
+        let json: serde_json::Value = serde_json::from_str(&written).unwrap();
         let id = json["id"].as_str().unwrap();
         prop_assert_eq!(CommandKey::parse(id.as_bytes()), Some(CommandKey::of(&order)));
         let object = &json["args"][0];

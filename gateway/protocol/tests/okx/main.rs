@@ -6,6 +6,7 @@
 mod decode_fixtures;
 mod decode_properties;
 mod encode;
+mod fast_scan;
 mod instruments;
 mod rest;
 mod session;

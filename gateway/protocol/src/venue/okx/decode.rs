@@ -7,6 +7,7 @@
 //! Threads: none; one decoder per thread that decodes.
 
 mod event;
+mod fast_scan;
 mod members;
 mod order_object;
 mod reply;
@@ -19,6 +20,7 @@ use crate::frame::MAX_PAYLOAD_BYTES;
 use crate::json_tape::{Json, TapeBuffers};
 use crate::venue::okx::instrument_table::InstrumentTable;
 
+use fast_scan::QuoteMap;
 pub(crate) use members::{Member, json_members, key_digest};
 pub(crate) use order_object::{FillMembers, client_order_id, fill_of_query, order_of_query};
 pub(crate) use reply::{rest_reply, whole_reply};
@@ -122,6 +124,7 @@ json_members! {
 /// Decodes OKX WebSocket text. Holds about 3 MB, so that no frame makes it allocate.
 pub struct OkxDecoder {
     tape: TapeBuffers,
+    quotes: QuoteMap,
 }
 
 impl Default for OkxDecoder {
@@ -135,14 +138,46 @@ impl OkxDecoder {
     pub fn new() -> Self {
         Self {
             tape: TapeBuffers::new(MAX_PAYLOAD_BYTES),
+            quotes: QuoteMap::new(),
         }
     }
 
     /// Reads one text message. `payload` is spoilt; `reports` is emptied first.
     ///
+    /// A push of orders in the venue's usual form is read by the fast scan; all else, and all that
+    /// it does not know, by [`Self::decode_by_tape`], with the same reports.
+    ///
     /// `reports` must have been made with a capacity of [`MAX_REPORTS`] for the call not to
     /// allocate. Secrets must be masked before: words of the venue are copied into reports.
     pub fn decode(
+        &mut self,
+        payload: &mut [u8],
+        table: &InstrumentTable,
+        reports: &mut Vec<VenueReport>,
+    ) -> DecodedFrame {
+        match self.decode_by_scan(payload, table, reports) {
+            Some(frame) => frame,
+            None => self.decode_by_tape(payload, table, reports),
+        }
+    }
+
+    /// Reads a push of orders as [`Self::decode`] does, by the fast scan alone; `None` = it is not
+    /// in the form that the scan knows, and `reports` is empty.
+    pub fn decode_by_scan(
+        &mut self,
+        payload: &[u8],
+        table: &InstrumentTable,
+        reports: &mut Vec<VenueReport>,
+    ) -> Option<DecodedFrame> {
+        reports.clear();
+        let mut sink = ReportSink { reports };
+        fast_scan::read_orders(payload, &mut self.quotes, table, &mut sink)?;
+        Some(DecodedFrame::Engine)
+    }
+
+    /// Reads one text message as [`Self::decode`] does, by the JSON parser's tape alone: the form
+    /// that the fast scan is compared with.
+    pub fn decode_by_tape(
         &mut self,
         payload: &mut [u8],
         table: &InstrumentTable,
@@ -208,7 +243,7 @@ fn read_message(
 }
 
 fn read_push(
-    envelope: &Envelope<'_, '_>,
+    envelope: &Envelope<Json<'_, '_>>,
     table: &InstrumentTable,
     sink: &mut ReportSink<'_>,
 ) -> Result<DecodedFrame, QuarantineReason> {
@@ -228,7 +263,7 @@ fn read_push(
     Ok(DecodedFrame::Engine)
 }
 
-fn channel_of(envelope: &Envelope<'_, '_>) -> Result<Channel, QuarantineReason> {
+fn channel_of(envelope: &Envelope<Json<'_, '_>>) -> Result<Channel, QuarantineReason> {
     let arg = envelope.arg.ok_or(QuarantineReason::MissingMember)?;
     let channel = ChannelArg::read(arg)?.channel.required_text()?;
     Ok(Channel::from_text(channel))

@@ -11,8 +11,13 @@ use model::instrument::InstrumentKind;
 use model::order_request::{CommandKind, OrderIntent, OrderType, Side, TimeInForce};
 use model::time::UnixNs;
 
-use crate::byte_writer::{BufferTooShort, ByteWriter};
+use crate::byte_writer::{BufferTooShort, ByteWriter, DIGITS_MAX};
+use crate::template_writer::{Template, TemplateWriter};
 use crate::venue::okx::instrument_table::{InstrumentTable, OkxInstrument, SelfTradePrevention};
+use crate::venue::okx::order_templates::{
+    CANCEL_END, CANCEL_LETTER, END, HEAD, NEW_LETTER, ORDER_ID, OrderTemplates, PRICE, REPEATED,
+    limit_terms,
+};
 use crate::venue::okx::order_terms::{
     AmendTerms, CancelTerms, InstrumentRef, OrderRef, OrderTerms, PlaceTerms,
 };
@@ -120,6 +125,104 @@ fn check<'t>(
 /// # Errors
 /// [`EncodeError`]: never for an intent that [`check_intent`] lets pass.
 pub fn encode_command(
+    out: &mut [u8],
+    intent: &OrderIntent,
+    table: &InstrumentTable,
+) -> Result<usize, EncodeError> {
+    check(intent, table)?;
+    match table.templates(intent.instrument) {
+        Some(templates) if intent.command == CommandKind::Cancel => {
+            Ok(write_cancel(out, intent, templates)?)
+        }
+        Some(templates) if intent.command == CommandKind::New => {
+            let terms = limit_terms(
+                intent.side,
+                intent.order_type,
+                intent.time_in_force,
+                intent.post_only,
+            );
+            match (terms, table.by_id(intent.instrument)) {
+                (Some(terms), Some(known)) => {
+                    let scales = (
+                        known.instrument.quantity_scale,
+                        known.instrument.price_scale,
+                    );
+                    Ok(write_place(out, intent, templates, terms, scales)?)
+                }
+                _ => encode_by_members(out, intent, table),
+            }
+        }
+        _ => encode_by_members(out, intent, table),
+    }
+}
+
+/// A limit order from its instrument's templates.
+fn write_place(
+    out: &mut [u8],
+    intent: &OrderIntent,
+    templates: &OrderTemplates,
+    terms: &Template<48>,
+    (quantity_scale, price_scale): (u8, u8),
+) -> Result<usize, BufferTooShort> {
+    let mut writer = TemplateWriter::new(out);
+    let (id_at, id_bytes) = write_id(&mut writer, intent, &NEW_LETTER);
+    writer.put(&templates.place);
+    writer.put(terms);
+    writer.put_decimal(intent.order_quantity.units(), quantity_scale);
+    writer.put(&PRICE);
+    writer.put_decimal(intent.limit_price.units(), price_scale);
+    writer.put(&ORDER_ID);
+    writer.repeat::<ID_WIDTH>(id_at, id_bytes);
+    writer.put(&templates.place_end[usize::from(intent.reduce_only)]);
+    writer.put_integer(intent.valid_until.as_ms());
+    writer.put(&END);
+    writer.finish()
+}
+
+/// A cancel from its instrument's templates.
+fn write_cancel(
+    out: &mut [u8],
+    intent: &OrderIntent,
+    templates: &OrderTemplates,
+) -> Result<usize, BufferTooShort> {
+    let mut writer = TemplateWriter::new(out);
+    let (id_at, id_bytes) = write_id(&mut writer, intent, &CANCEL_LETTER);
+    writer.put(&templates.cancel);
+    writer.repeat::<ID_WIDTH>(id_at, id_bytes);
+    writer.put(&CANCEL_END);
+    writer.finish()
+}
+
+/// Room for the digits of an order id.
+const ID_WIDTH: usize = 24;
+const _: () = assert!(ID_WIDTH >= DIGITS_MAX);
+
+/// The message's beginning with its request id, as [`RequestIdText`] writes it. Gives the place of
+/// the order id in it.
+#[inline(always)]
+fn write_id(
+    writer: &mut TemplateWriter<'_>,
+    intent: &OrderIntent,
+    letter: &Template<1>,
+) -> (usize, usize) {
+    writer.put(&HEAD);
+    let id_at = writer.position();
+    writer.put_integer(intent.client_order_id.integer());
+    let id_bytes = writer.position() - id_at;
+    writer.put(letter);
+    writer.put_integer(u64::from(intent.command_seq));
+    if intent.send_no > 1 {
+        writer.put(&REPEATED);
+        writer.put_integer(u64::from(intent.send_no));
+    }
+    (id_at, id_bytes)
+}
+
+/// Any command, member by member: the general form, which the templates are compared with.
+///
+/// # Errors
+/// As [`encode_command`].
+pub fn encode_by_members(
     out: &mut [u8],
     intent: &OrderIntent,
     table: &InstrumentTable,

@@ -9,6 +9,8 @@ use model::identifiers::Symbol;
 use model::instrument::{Instrument, InstrumentKind};
 use model::{EngineConfig, InstrumentId, VenueId};
 
+use crate::venue::okx::order_templates::OrderTemplates;
+
 /// Largest instrument number that a table takes: the numbers are places in a list.
 pub const INSTRUMENT_ID_MAX: u32 = 65_535;
 
@@ -176,6 +178,8 @@ impl std::error::Error for TableError {}
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct InstrumentTable {
     by_id: Vec<Option<OkxInstrument>>,
+    /// At the same places.
+    templates: Vec<Option<OrderTemplates>>,
     /// Sorted by symbol.
     by_symbol: Vec<(Symbol, InstrumentId)>,
     self_trade_prevention: Option<SelfTradePrevention>,
@@ -193,6 +197,7 @@ impl InstrumentTable {
     ) -> Result<Self, TableError> {
         let mut table = Self {
             by_id: Vec::new(),
+            templates: Vec::new(),
             by_symbol: Vec::new(),
             self_trade_prevention: settings.self_trade_prevention,
         };
@@ -237,6 +242,13 @@ impl InstrumentTable {
     /// The instrument of our number.
     pub fn by_id(&self, id: InstrumentId) -> Option<&OkxInstrument> {
         self.by_id.get(usize::try_from(id.0).ok()?)?.as_ref()
+    }
+
+    /// The fixed parts of its messages.
+    #[inline]
+    pub(super) fn templates(&self, id: InstrumentId) -> Option<&OrderTemplates> {
+        let place = usize::try_from(id.0).ok()?;
+        self.templates.get(place)?.as_ref()
     }
 
     /// The instrument of an `instId`.
@@ -284,6 +296,10 @@ impl InstrumentTable {
             return Err(TableError::Changed { found });
         }
         known.instrument = *instrument;
+        let templates = OrderTemplates::new(known, self.self_trade_prevention);
+        if let Some(place) = place.and_then(|place| self.templates.get_mut(place)) {
+            *place = Some(templates);
+        }
         Ok(())
     }
 
@@ -314,11 +330,14 @@ impl InstrumentTable {
         };
         if self.by_id.len() <= place {
             self.by_id.resize(place + 1, None);
+            self.templates.resize(place + 1, None);
         }
-        self.by_id[place] = Some(OkxInstrument {
+        let known = OkxInstrument {
             instrument: *instrument,
             trade_mode,
-        });
+        };
+        self.templates[place] = Some(OrderTemplates::new(&known, self.self_trade_prevention));
+        self.by_id[place] = Some(known);
         self.by_symbol.insert(sorted_at, (symbol, found));
         Ok(())
     }

@@ -11,6 +11,7 @@ use model::{UnixNs, VenueReport};
 use super::members::Member;
 use super::reply::whole_reply;
 use super::{Channel, DecodedFrame, Envelope, ReportSink, SessionMessage, channel_of};
+use crate::json_tape::Json;
 use crate::venue::okx::request_id::{CommandKey, REQUEST_ID_BYTES_MAX};
 
 /// "Illegal request": the venue could not read a frame of ours.
@@ -18,7 +19,7 @@ const ILLEGAL_REQUEST: u32 = 60_012;
 
 /// Reads a message that has `event`.
 pub(super) fn read(
-    envelope: &Envelope<'_, '_>,
+    envelope: &Envelope<Json<'_, '_>>,
     sink: &mut ReportSink<'_>,
 ) -> Result<DecodedFrame, QuarantineReason> {
     let code = || envelope.code.code().map(Option::unwrap_or_default);
@@ -36,7 +37,7 @@ pub(super) fn read(
 }
 
 fn connection_count(
-    envelope: &Envelope<'_, '_>,
+    envelope: &Envelope<Json<'_, '_>>,
     over_limit: bool,
 ) -> Result<SessionMessage, QuarantineReason> {
     let channel = Channel::from_text(envelope.channel.required_text()?);
@@ -47,7 +48,7 @@ fn connection_count(
 }
 
 fn read_error(
-    envelope: &Envelope<'_, '_>,
+    envelope: &Envelope<Json<'_, '_>>,
     sink: &mut ReportSink<'_>,
 ) -> Result<DecodedFrame, QuarantineReason> {
     let code = envelope.code.code()?.unwrap_or(0);

@@ -24,12 +24,34 @@ impl From<ScalarError> for QuarantineReason {
 macro_rules! json_members {
     ($(#[$meta:meta])* $vis:vis struct $name:ident { $($field:ident = $key:literal,)* }) => {
         $(#[$meta])*
-        #[derive(Clone, Copy, Default)]
-        $vis struct $name<'t, 'i> {
-            $(pub(crate) $field: Option<$crate::json_tape::Json<'t, 'i>>,)*
+        #[derive(Clone, Copy)]
+        $vis struct $name<V> {
+            $(pub(crate) $field: Option<V>,)*
         }
 
-        impl<'t, 'i> $name<'t, 'i> {
+        impl<V> $name<V> {
+            /// No member yet.
+            $vis fn none() -> Self {
+                Self { $($field: None,)* }
+            }
+
+            /// The place of a member's value; `None` for members that are not read.
+            #[inline]
+            $vis fn place(&mut self, key: &[u8]) -> Option<&mut Option<V>> {
+                /// One integer to switch on instead of a run of text comparisons.
+                #[allow(non_upper_case_globals)]
+                mod digest {
+                    $(pub(super) const $field: u32 =
+                        $crate::venue::okx::decode::key_digest($key.as_bytes());)*
+                }
+                match $crate::venue::okx::decode::key_digest(key) {
+                    $(digest::$field if key == $key.as_bytes() => Some(&mut self.$field),)*
+                    _ => None,
+                }
+            }
+        }
+
+        impl<'t, 'i> $name<$crate::json_tape::Json<'t, 'i>> {
             /// Reads the object's members.
             ///
             /// # Errors
@@ -38,17 +60,10 @@ macro_rules! json_members {
                 object: $crate::json_tape::Json<'t, 'i>,
             ) -> Result<Self, model::execution_report::QuarantineReason> {
                 let malformed = model::execution_report::QuarantineReason::Malformed;
-                /// One integer to switch on instead of a run of text comparisons.
-                #[allow(non_upper_case_globals)]
-                mod digest {
-                    $(pub(super) const $field: u32 =
-                        $crate::venue::okx::decode::key_digest($key.as_bytes());)*
-                }
-                let mut read = Self::default();
+                let mut read = Self::none();
                 for (key, value) in object.members().ok_or(malformed)? {
-                    let place = match $crate::venue::okx::decode::key_digest(key.as_bytes()) {
-                        $(digest::$field if key == $key => &mut read.$field,)*
-                        _ => continue,
+                    let Some(place) = read.place(key.as_bytes()) else {
+                        continue;
                     };
                     if place.replace(value).is_some() {
                         return Err(malformed);
@@ -102,7 +117,26 @@ pub(crate) trait Member<'i> {
     fn time_ms(&self) -> Result<Option<UnixNs>, QuarantineReason>;
 }
 
-impl<'i> Member<'i> for Option<Json<'_, 'i>> {
+/// A value that was read of a text, by whatever means.
+pub(crate) trait Value<'i>: Copy {
+    /// It, if it is neither object nor array.
+    fn scalar(self) -> Scalar<'i>;
+}
+
+impl<'i> Value<'i> for Json<'_, 'i> {
+    fn scalar(self) -> Scalar<'i> {
+        Json::scalar(self)
+    }
+}
+
+/// What stands between two quotes that need no unescaping.
+impl<'i> Value<'i> for &'i str {
+    fn scalar(self) -> Scalar<'i> {
+        Scalar::Text(self)
+    }
+}
+
+impl<'i, V: Value<'i>> Member<'i> for Option<V> {
     fn text(&self) -> Result<Option<&'i str>, QuarantineReason> {
         match self {
             None => Ok(None),
@@ -119,7 +153,7 @@ impl<'i> Member<'i> for Option<Json<'_, 'i>> {
 
     fn id<const N: usize>(&self) -> Result<Text<N>, QuarantineReason> {
         let mut digits = [b'0'; DIGITS_MAX];
-        let text = match self.map(Json::scalar) {
+        let text = match self.map(V::scalar) {
             Some(Scalar::Unsigned(integer)) => write_digits(integer, &mut digits),
             Some(scalar) => scalar.text()?.unwrap_or_default().as_bytes(),
             None => b"",

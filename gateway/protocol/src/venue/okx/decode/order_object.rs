@@ -11,7 +11,7 @@ use model::order_request::{CommandKind, Side};
 use model::{ClientOrderId, Instrument, Price, Quantity, TradeId, UnixNs, VenueReport};
 
 use super::ReportSink;
-use super::members::{Member, json_members};
+use super::members::{Member, Value, json_members};
 use crate::json_tape::Json;
 use crate::venue::okx::instrument_table::InstrumentTable;
 use crate::venue::okx::request_id::CommandKey;
@@ -61,7 +61,19 @@ json_members! {
 
 /// One order of a push: a report, and a second one if its fee could not be read.
 pub(super) fn read_push(order: Json<'_, '_>, table: &InstrumentTable, sink: &mut ReportSink<'_>) {
-    match push_update(order, table) {
+    match OrderMembers::read(order) {
+        Ok(members) => report_push(&members, table, sink),
+        Err(reason) => sink.push(VenueReport::Quarantined(reason)),
+    }
+}
+
+/// The same, of members that were read already.
+pub(super) fn report_push<'i, V: Value<'i>>(
+    members: &OrderMembers<V>,
+    table: &InstrumentTable,
+    sink: &mut ReportSink<'_>,
+) {
+    match push_update(members, table) {
         Ok((update, fee)) => {
             sink.push(VenueReport::Order(update));
             if let Err(reason) = fee {
@@ -83,7 +95,7 @@ pub(crate) fn order_of_query(
 
 /// A fill record of REST. The execution is whole, its fee included, or it is refused.
 pub(crate) fn fill_of_query(
-    members: &FillMembers<'_, '_>,
+    members: &FillMembers<Json<'_, '_>>,
     table: &InstrumentTable,
 ) -> Result<(Instrument, Side, Fill), QuarantineReason> {
     let instrument = instrument_of(&members.symbol, table)?;
@@ -117,12 +129,11 @@ pub(crate) fn client_order_id<'i>(
 /// The update of a push, and whether its fee could be read: an execution is never lost for its fee.
 type PushUpdate = (OrderUpdate, Result<(), QuarantineReason>);
 
-fn push_update(
-    order: Json<'_, '_>,
+fn push_update<'i, V: Value<'i>>(
+    members: &OrderMembers<V>,
     table: &InstrumentTable,
 ) -> Result<PushUpdate, QuarantineReason> {
-    let members = OrderMembers::read(order)?;
-    let (mut update, instrument) = update_without_fill(&members, table)?;
+    let (mut update, instrument) = update_without_fill(members, table)?;
     let mut fee = Ok(());
     let last = members.last_quantity.units(instrument.quantity_scale)?;
     if let Some(last) = last.filter(|last| *last != 0) {
@@ -143,12 +154,12 @@ fn push_update(
         });
         fee = fee_units.map(|_| ());
     }
-    update.replace = replace_result(&members, update.client_order_id)?;
+    update.replace = replace_result(members, update.client_order_id)?;
     Ok((update, fee))
 }
 
-fn update_without_fill<'t>(
-    members: &OrderMembers<'_, '_>,
+fn update_without_fill<'i, 't, V: Value<'i>>(
+    members: &OrderMembers<V>,
     table: &'t InstrumentTable,
 ) -> Result<(OrderUpdate, &'t Instrument), QuarantineReason> {
     let instrument = instrument_of(&members.symbol, table)?;
@@ -235,8 +246,8 @@ fn liquidity<'i>(member: &impl Member<'i>) -> Result<LiquiditySide, QuarantineRe
 
 /// What became of an amendment of ours. `amendResult` 0 = in force; -1 = failed; 1 = failed and the
 /// order is cancelled with it. Empty = the push answers no amendment; 2 and others are not ours.
-fn replace_result(
-    members: &OrderMembers<'_, '_>,
+fn replace_result<'i, V: Value<'i>>(
+    members: &OrderMembers<V>,
     order: Option<ClientOrderId>,
 ) -> Result<Option<ReplaceResult>, QuarantineReason> {
     let Some(text) = members.request_id.text()? else {

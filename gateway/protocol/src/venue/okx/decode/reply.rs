@@ -33,7 +33,7 @@ const NS_PER_US: u64 = 1_000;
 
 /// Reads a message that has `op`.
 pub(super) fn read(
-    envelope: &Envelope<'_, '_>,
+    envelope: &Envelope<Json<'_, '_>>,
     sink: &mut ReportSink<'_>,
 ) -> Result<DecodedFrame, QuarantineReason> {
     let (command, batch) = operation(envelope.op.required_text()?)?;
@@ -123,7 +123,7 @@ fn operation(name: &str) -> Result<(CommandKind, bool), QuarantineReason> {
 }
 
 /// The gateway's time of the answer; 0 when it is not said.
-fn answered_at(envelope: &Envelope<'_, '_>) -> Result<UnixNs, QuarantineReason> {
+fn answered_at(envelope: &Envelope<Json<'_, '_>>) -> Result<UnixNs, QuarantineReason> {
     let Some(out_time) = envelope.out_time else {
         return Ok(UnixNs(0));
     };

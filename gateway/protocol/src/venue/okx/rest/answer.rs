@@ -280,7 +280,7 @@ impl RestAnswers {
         status: u16,
         body: &mut [u8],
         read: impl Fn(Json<'_, '_>) -> Result<T, QuarantineReason>,
-        cursor: impl Fn(&Cursors<'_, '_>) -> Result<Cursor, QuarantineReason>,
+        cursor: impl Fn(&Cursors<Json<'_, '_>>) -> Result<Cursor, QuarantineReason>,
     ) -> Result<Page<T, Cursor>, RestError> {
         self.data(status, body, |data| {
             let mut page = Page {
