@@ -9,13 +9,14 @@ use std::hint::black_box;
 
 use anyhow::{Result, anyhow, bail};
 use engine::ports::{Attached, Incoming, Messages, Sendable, StageClock, Strategies, Venues};
+use model::control::Control;
 use model::input::{Input, NotSentReason};
 use model::journal_record::payload_hash;
 use model::request_slot::{self, REQUEST_WORDS};
 use model::sent_record::{Arrival, EntryMoments, SentStamp};
 use model::{
-    ClientOrderId, LinkId, MonotonicNs, OrderEvent, OrderIntent, RejectReason, StrategyId, UnixNs,
-    VenueId, VenueReport,
+    ClientOrderId, CommandKind, LinkId, MonotonicNs, OrderEvent, OrderIntent, RejectReason,
+    StrategyId, UnixNs, VenueId, VenueReport,
 };
 use protocol::frame::{FrameBatch, FrameKind, MaskSequence};
 use protocol::session::{FrameVerdict, SessionState};
@@ -198,6 +199,13 @@ impl Venues for VenueStub {
         Ok(())
     }
 
+    fn withdraw(
+        &mut self,
+        _now: MonotonicNs,
+        _is_barred: impl Fn(ClientOrderId, CommandKind) -> bool,
+    ) {
+    }
+
     fn flush(&mut self, clock: &impl StageClock, stamps: &mut Vec<SentStamp>) {
         if self.batch.is_empty() {
             return;
@@ -280,6 +288,10 @@ impl StageClock for Counter {
 pub(crate) struct Silence;
 
 impl Messages for Silence {
+    fn next_control(&mut self) -> Option<Control> {
+        None
+    }
+
     fn next_input(&mut self, _now: MonotonicNs) -> Option<Input<'_>> {
         None
     }

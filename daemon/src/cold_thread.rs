@@ -12,6 +12,7 @@ use crate::venue_connection::ConnectionNote;
 use anyhow::{Context, Result};
 use cold::venue_queries::{NoteSeverity, QueryJob, QueryNote, QueryOutcome, VenueQueries};
 use journal::Follower;
+use model::control::{Control, ControlScope, Latch};
 use model::decision::{AlarmCode, VenueState};
 use model::input::{EntryKind, Input};
 use model::journal_record::{EntryBuffers, take_entry};
@@ -319,6 +320,11 @@ fn log_decision(decision: &Decision) {
             tracing::warn!(%strategy, count, %reason, "requests refused");
         }
         Decision::Intake { open } => tracing::info!(open, "intake of requests"),
+        Decision::LatchSet {
+            latch,
+            scope,
+            closed,
+        } => log_latch(*latch, *scope, *closed),
         Decision::Order(_)
         | Decision::Venue { .. }
         | Decision::SweepStarted { .. }
@@ -329,6 +335,21 @@ fn log_decision(decision: &Decision) {
         | Decision::TaskDone
         | Decision::Ignored(_)
         | Decision::Evicted { .. } => {}
+    }
+}
+
+fn log_latch(latch: Latch, scope: ControlScope, closed: bool) {
+    match (latch, closed) {
+        (Latch::Kill, true) => tracing::error!(
+            %scope,
+            "KILLED: no new order and no replace goes out; every open order is being cancelled; \
+             cancels and fills go on. `millrun rearm` opens again"
+        ),
+        (Latch::ReduceOnly, true) => tracing::error!(
+            %scope,
+            "REDUCE_ONLY: only orders that make the position smaller are taken"
+        ),
+        (latch, false) => tracing::warn!(%latch, %scope, "re-armed: orders are taken again"),
     }
 }
 
@@ -360,6 +381,12 @@ fn log_input(input: &Input<'_>) {
             strategy, reason, ..
         } => {
             tracing::warn!(%strategy, %reason, "strategy lost");
+        }
+        Input::Control(Control::SetLatch(order)) => {
+            let (latch, scope, close) = (order.latch, order.scope, order.close);
+            let (uid, origin) = (order.author.uid, order.author.origin);
+            let reason = order.author.reason;
+            tracing::warn!(%latch, %scope, close, %origin, uid, %reason, "ordered");
         }
         Input::LinkChanged(change) => {
             let (state, reason) = (change.state, change.reason);

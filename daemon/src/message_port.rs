@@ -91,10 +91,11 @@ impl MessagePort {
 }
 
 impl Messages for MessagePort {
+    fn next_control(&mut self) -> Option<Control> {
+        self.control()
+    }
+
     fn next_input(&mut self, _now: MonotonicNs) -> Option<Input<'_>> {
-        if let Some(control) = self.control() {
-            return Some(Input::Control(control));
-        }
         Some(match self.incoming.pop()? {
             Message::Fact(fact) => Input::ReconFact(fact),
             Message::Anchor(anchor) => Input::UtcAnchor(anchor),

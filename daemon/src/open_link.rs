@@ -30,6 +30,16 @@ pub(crate) struct OpenLink {
     pub(crate) is_up: bool,
     pub(crate) upgrade_at: Option<MonotonicNs>,
     pub(crate) ended: Option<LinkReason>,
+    pub(crate) cut: Option<KillCut>,
+}
+
+/// After a kill: what was sealed before it leaves until a moment, or is cut with its connection.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct KillCut {
+    /// Ciphertext that was made before the kill, in bytes of the link's life.
+    pub(crate) sealed_bytes: u64,
+    /// Until when.
+    pub(crate) at: MonotonicNs,
 }
 
 /// What reading needs and leaves: the frame that was read last, in memory that is reused.

@@ -4,13 +4,16 @@
 //! intents of which no byte entered TLS go back to the engine as `NotSent`, the others are unknown
 //! and the venue is asked. Frames are masked before anything reads them, and journaled as masked.
 
-use crate::open_link::{Inbox, Next, OpenLink, next_frame, transmit};
+use crate::open_link::{Inbox, KillCut, Next, OpenLink, next_frame, transmit};
 use crate::venue_outbox::Outbox;
 use engine::ports::StageClock;
 use model::input::{LinkChanged, LinkReason, LinkState, NotSentReason};
 use model::sent_record::{Arrival, EntryMoments, SentStamp};
 use model::time::{NS_PER_MS, NS_PER_S};
-use model::{LinkId, MonotonicNs, OrderIntent, RejectReason, UtcAnchor, VenueId, VenueReport};
+use model::{
+    ClientOrderId, CommandKind, LinkId, MonotonicNs, OrderIntent, RejectReason, UtcAnchor, VenueId,
+    VenueReport,
+};
 use protocol::session::{CloseReason, SessionState};
 use protocol::venue::okx::credentials::Credentials;
 use protocol::venue::okx::instrument_table::InstrumentTable;
@@ -24,6 +27,8 @@ use transport::poll_loop::{PollLoop, ReadGate, Readiness, SourceId};
 
 /// A venue that refused the login is not tried again sooner: no retry storm on a bad key.
 const REFUSED_LOGIN_PAUSE_NS: u64 = 30 * NS_PER_S;
+/// What was sealed before a kill has so long to leave; then it is cut with its connection.
+const KILL_DRAIN_NS: u64 = 50 * NS_PER_MS;
 /// Reads of one connection per service before the other connections have their turn.
 const READS_PER_INPUT: u32 = 64;
 
@@ -209,7 +214,8 @@ impl VenueConnection {
             return;
         }
         let mut sealed = 0;
-        if !self.outbox.is_empty() {
+        // Behind a backlog that may be cut nothing more is sealed.
+        if !self.outbox.is_empty() && open.cut.is_none() {
             let flushed_at = clock.stamp();
             if open.link.write_plaintext(self.outbox.bytes()).is_ok() {
                 sealed = self.outbox.waiting();
@@ -221,12 +227,34 @@ impl VenueConnection {
             return;
         }
         match open.link.flush() {
-            FlushState::Drained => self.outbox.take_written(clock.stamp(), stamps),
+            FlushState::Drained => {
+                open.cut = None;
+                self.outbox.take_written(clock.stamp(), stamps);
+            }
             FlushState::Pending(_) => self.outbox.tell_sealed(sealed, stamps),
             FlushState::Ended(_) => {
                 self.outbox.tell_sealed(sealed, stamps);
                 open.ended = open.ended.or(Some(LinkReason::IoError));
             }
+        }
+    }
+
+    /// Takes back what may not go any more after a kill, and lets what is sealed already leave for
+    /// [`KILL_DRAIN_NS`] only.
+    pub fn withdraw(
+        &mut self,
+        now: MonotonicNs,
+        is_barred: impl Fn(ClientOrderId, CommandKind) -> bool,
+    ) {
+        self.outbox.withdraw(is_barred);
+        if let Phase::Open(open) = &mut self.phase
+            && open.cut.is_none()
+            && open.link.backlog_bytes() > 0
+        {
+            open.cut = Some(KillCut {
+                sealed_bytes: open.link.sealed_bytes(),
+                at: now.after_ns(KILL_DRAIN_NS),
+            });
         }
     }
 
@@ -252,7 +280,8 @@ impl VenueConnection {
             Phase::Connecting { .. } => MonotonicNs::NEVER,
             Phase::Open(open) => {
                 let upgrade = open.upgrade_at.unwrap_or(MonotonicNs::NEVER);
-                open.session.poll_timeout().min(upgrade)
+                let cut = open.cut.map_or(MonotonicNs::NEVER, |cut| cut.at);
+                open.session.poll_timeout().min(upgrade).min(cut)
             }
         }
     }
@@ -283,6 +312,14 @@ impl VenueConnection {
                 if open.upgrade_at.is_some_and(|at| at <= now) {
                     open.ended = open.ended.or(Some(LinkReason::ServiceUpgrade));
                 }
+                if let Some(cut) = open.cut {
+                    if open.link.has_sent(cut.sealed_bytes) {
+                        open.cut = None;
+                    } else if cut.at <= now {
+                        open.link.kill();
+                        open.ended = open.ended.or(Some(LinkReason::Killed));
+                    }
+                }
                 let utc = anchor.unix_at(now);
                 transmit(open, &mut self.outbox, now, utc);
             }
@@ -312,6 +349,7 @@ impl VenueConnection {
             is_up: false,
             upgrade_at: None,
             ended: None,
+            cut: None,
         }));
         None
     }
@@ -354,6 +392,9 @@ impl VenueConnection {
         now: MonotonicNs,
         clock: &impl StageClock,
     ) -> Option<Happened> {
+        if let Some(intent_seq) = self.outbox.take_withdrawn() {
+            return Some(Happened::NotSent(intent_seq, NotSentReason::Killed));
+        }
         for _ in 0..READS_PER_INPUT {
             let Phase::Open(open) = &mut self.phase else {
                 return None;

@@ -8,7 +8,7 @@ use engine::ports::StageClock;
 use model::input::NotSentReason;
 use model::journal_record::payload_hash;
 use model::sent_record::{EntryMoments, SentStamp};
-use model::{MonotonicNs, OrderIntent};
+use model::{ClientOrderId, CommandKind, MonotonicNs, OrderIntent};
 use protocol::frame::{FrameBatch, FrameKind, MaskSequence};
 use protocol::venue::okx::encode::{MAX_COMMAND_BYTES, encode_command};
 use protocol::venue::okx::instrument_table::InstrumentTable;
@@ -31,6 +31,18 @@ pub(crate) struct Outbox {
     stamps: Vec<SentStamp>,
     /// Sealed, and part of the connection's backlog of ciphertext.
     sealed: Vec<SentStamp>,
+    /// What each stamp is about, and how many bytes its frame has.
+    frames: Vec<WaitingFrame>,
+    /// Intents that were taken out again.
+    withdrawn: Vec<u64>,
+}
+
+/// A command's frame in the batch.
+#[derive(Debug, Clone, Copy)]
+struct WaitingFrame {
+    order: ClientOrderId,
+    command: CommandKind,
+    bytes: usize,
 }
 
 impl Outbox {
@@ -41,6 +53,8 @@ impl Outbox {
             masks: MaskSequence::new(seed),
             stamps: Vec::with_capacity(BATCH_BYTES / 64),
             sealed: Vec::with_capacity(SEALED_MAX),
+            frames: Vec::with_capacity(BATCH_BYTES / 64),
+            withdrawn: Vec::with_capacity(BATCH_BYTES / 64),
         }
     }
 
@@ -48,6 +62,7 @@ impl Outbox {
         self.batch.clear();
         self.stamps.clear();
         self.sealed.clear();
+        self.frames.clear();
     }
 
     pub(crate) fn is_empty(&self) -> bool {
@@ -81,13 +96,14 @@ impl Outbox {
         };
         let payload_hash = payload_hash(&space[..length]);
         let mask_key = self.masks.next_key();
-        if self
-            .batch
-            .finish_frame(FrameKind::Text, length, mask_key)
-            .is_err()
-        {
+        let Ok(place) = self.batch.finish_frame(FrameKind::Text, length, mask_key) else {
             return Err(NotSentReason::LinkGone);
-        }
+        };
+        self.frames.push(WaitingFrame {
+            order: intent.client_order_id,
+            command: intent.command,
+            bytes: place.len(),
+        });
         self.stamps.push(SentStamp {
             intent_seq: intent.intent_seq,
             entry_sequence,
@@ -107,6 +123,7 @@ impl Outbox {
     /// The batch is in TLS: its intents wait for the socket, and the next batch begins.
     pub(crate) fn note_sealed(&mut self, flushed_at: MonotonicNs, sealed_at: MonotonicNs) {
         self.batch.clear();
+        self.frames.clear();
         for mut stamp in self.stamps.drain(..) {
             (stamp.flushed_at, stamp.sealed_at) = (flushed_at, sealed_at);
             // One too many would only be without its moment of writing.
@@ -141,11 +158,33 @@ impl Outbox {
     }
 
     pub(crate) fn has_unsent(&self) -> bool {
-        !self.stamps.is_empty()
+        !self.stamps.is_empty() || !self.withdrawn.is_empty()
+    }
+
+    /// Takes out every frame that is barred now; the others stay in their order.
+    pub(crate) fn withdraw(&mut self, is_barred: impl Fn(ClientOrderId, CommandKind) -> bool) {
+        let mut from = 0;
+        let mut at = 0;
+        while let Some(frame) = self.frames.get(at).copied() {
+            if !is_barred(frame.order, frame.command) {
+                from += frame.bytes;
+                at += 1;
+            } else {
+                self.batch.take_out(from..from + frame.bytes);
+                self.frames.remove(at);
+                self.withdrawn.push(self.stamps.remove(at).intent_seq);
+            }
+        }
+    }
+
+    /// One intent that was taken out.
+    pub(crate) fn take_withdrawn(&mut self) -> Option<u64> {
+        self.withdrawn.pop()
     }
 
     /// One intent of which no byte entered TLS.
     pub(crate) fn take_unsent(&mut self) -> Option<u64> {
+        self.frames.pop();
         self.stamps.pop().map(|stamp| stamp.intent_seq)
     }
 
@@ -164,6 +203,9 @@ impl Outbox {
         link.write_plaintext(self.session_batch.bytes())
     }
 }
+
+#[cfg(test)]
+mod kill_tests;
 
 #[cfg(test)]
 mod tests {

@@ -4,7 +4,9 @@ use crate::venue_connection::{Happened, VenueConnection};
 use engine::ports::{Sendable, StageClock, Venues};
 use model::input::{Input, NotSentReason};
 use model::sent_record::{Arrival, EntryMoments, SentStamp};
-use model::{MonotonicNs, OrderIntent, RejectReason, UtcAnchor, VenueId};
+use model::{
+    ClientOrderId, CommandKind, MonotonicNs, OrderIntent, RejectReason, UtcAnchor, VenueId,
+};
 use transport::connector::{ConnectOutcome, Connector};
 use transport::poll_loop::{PollLoop, Readiness, SourceId};
 
@@ -151,6 +153,16 @@ impl Venues for VenuePort {
         match self.connections.get_mut(usize::from(venue.0)) {
             Some(connection) => connection.send(sendable.sequence(), intent, moments, clock),
             None => Err(NotSentReason::LinkGone),
+        }
+    }
+
+    fn withdraw(
+        &mut self,
+        now: MonotonicNs,
+        is_barred: impl Fn(ClientOrderId, CommandKind) -> bool,
+    ) {
+        for connection in &mut self.connections {
+            connection.withdraw(now, &is_barred);
         }
     }
 

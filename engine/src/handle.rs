@@ -2,6 +2,7 @@
 
 mod commands;
 mod executions;
+mod latches;
 mod lookups;
 mod operations;
 mod reports;

@@ -6,11 +6,13 @@
 
 pub use crate::send_gate::{SendGate, Sendable};
 
+use model::control::Control;
 use model::input::{Input, NotSentReason};
 use model::request_slot::{BadSlot, CheckedRequest};
 use model::sent_record::{Arrival, EntryMoments, SentRecord, SentStamp};
 use model::{
-    Decision, MonotonicNs, OrderEvent, OrderIntent, RejectReason, RequestId, StrategyId, VenueId,
+    ClientOrderId, CommandKind, Decision, MonotonicNs, OrderEvent, OrderIntent, RejectReason,
+    RequestId, StrategyId, VenueId,
 };
 
 /// Proof that an entry is in the journal.
@@ -106,6 +108,15 @@ pub trait Venues {
         clock: &impl StageClock,
     ) -> Result<(), NotSentReason>;
 
+    /// Takes back what still waits in plaintext and is barred now, and limits how long what is
+    /// sealed already may take to leave: a kill latch was closed. What was taken back comes as
+    /// [`Input::NotSent`] inputs.
+    fn withdraw(
+        &mut self,
+        now: MonotonicNs,
+        is_barred: impl Fn(ClientOrderId, CommandKind) -> bool,
+    );
+
     /// Writes what waits, one write per connection; adds a stamp for each intent that was handed to
     /// TLS, and for each earlier one that only now has left.
     fn flush(&mut self, clock: &impl StageClock, stamps: &mut Vec<SentStamp>);
@@ -158,6 +169,10 @@ pub struct Attached {
 
 /// Everything else that comes in: facts, clocks, operators; and the way out to the cold side.
 pub trait Messages {
+    /// The next order of a person or of the daemon. Asked before anything else of a turn: this read
+    /// is the moment from which a kill holds.
+    fn next_control(&mut self) -> Option<Control>;
+
     /// The next input; `None` when nothing is waiting.
     fn next_input(&mut self, now: MonotonicNs) -> Option<Input<'_>>;
 

@@ -4,3 +4,4 @@ pub mod check;
 pub mod check_run;
 pub mod exposure;
 pub mod message_rate;
+pub mod reduce_only;

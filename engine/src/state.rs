@@ -6,22 +6,26 @@
 mod apply_change;
 mod deadlines;
 mod digest;
+mod latches;
 mod may_send;
 mod rates;
 mod reconfigure;
 mod runs;
 mod state_bytes;
 mod strategy;
+mod tasks;
 
 pub use deadlines::{DeadlineKey, Deadlines};
+pub use latches::Latches;
 pub(crate) use rates::VenueRates;
 pub use state_bytes::{STATE_VERSION, StateBytesError};
 pub use strategy::{Answer, RequestNovelty, StrategyState};
+pub use tasks::{TASKS_MAX, TaskProgress};
 
 use crate::engine::Moment;
 use crate::order::{ASK_LOST_NS, ExecutionTable, OrderStore, PROBES_MAX};
 use crate::risk::exposure::Exposure;
-use model::decision::{VenueState, WideTask};
+use model::decision::VenueState;
 use model::engine_config::VenuePolicy;
 use model::input::{Input, LinkState};
 use model::{
@@ -29,9 +33,6 @@ use model::{
     RejectReason, UnixNs, UtcAnchor, VenueId, canonical_struct,
 };
 use std::collections::VecDeque;
-
-/// Most acts over many orders that may wait when a strategy asks for one more.
-pub const TASKS_MAX: usize = 64;
 
 canonical_struct! {
     /// What is known of one venue.
@@ -69,32 +70,6 @@ impl SweepStep {
     }
 }
 
-canonical_struct! {
-    /// An act over many orders, under way.
-    #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-    pub struct TaskProgress {
-        /// Which act.
-        pub task: WideTask,
-        /// The slot to go on with.
-        pub next_slot: u32,
-        /// Not before this moment.
-        pub due_at: MonotonicNs,
-        /// An order of this pass had to be passed over.
-        pub passed_over: bool,
-    }
-}
-
-impl TaskProgress {
-    fn begun(task: WideTask) -> Self {
-        Self {
-            task,
-            next_slot: 0,
-            due_at: MonotonicNs(0),
-            passed_over: false,
-        }
-    }
-}
-
 /// The engine's whole state.
 #[derive(Debug)]
 pub struct State {
@@ -126,6 +101,8 @@ pub struct State {
     pub(crate) rates: Vec<VenueRates>,
     /// False while an operator or a stop keeps new requests out.
     pub intake_open: bool,
+    /// What a person has closed.
+    pub latches: Latches,
     /// Acts over many orders, oldest first.
     pub tasks: VecDeque<TaskProgress>,
     /// What is due when.
@@ -164,6 +141,7 @@ impl State {
                 .map(|policy| VenueRates::new(policy, instruments))
                 .collect(),
             intake_open: true,
+            latches: Latches::with_room_for(config),
             tasks: VecDeque::with_capacity(TASKS_MAX),
             deadlines: Deadlines::with_capacity(config.order_capacity),
             config: config.clone(),
@@ -283,10 +261,8 @@ impl State {
 
     /// When a timer is wanted: at once while an act over many orders can go on.
     pub(crate) fn next_deadline(&self) -> MonotonicNs {
-        let task = self
-            .tasks
-            .front()
-            .map_or(MonotonicNs::NEVER, |progress| progress.due_at);
+        let tasks = self.tasks.iter().map(|progress| progress.due_at);
+        let task = tasks.min().unwrap_or(MonotonicNs::NEVER);
         let first = self
             .deadlines
             .first()
@@ -333,7 +309,7 @@ impl State {
                 self.note_event(*strategy, *event_seq);
             }
             Decision::TaskStarted { .. } | Decision::TaskMoved { .. } | Decision::TaskDone => {
-                self.apply_task(decision);
+                self.apply_task(moment.now, decision);
             }
             Decision::Venue { venue, state } => {
                 if let Some(status) = self.venues.get_mut(usize::from(venue.0)) {
@@ -371,6 +347,11 @@ impl State {
                 }
             }
             Decision::Intake { open } => self.intake_open = *open,
+            Decision::LatchSet {
+                latch,
+                scope,
+                closed,
+            } => self.latches.set(*latch, *scope, *closed),
             Decision::Alarm { .. } | Decision::Ignored(_) => {}
         }
     }
@@ -384,31 +365,6 @@ impl State {
             } else {
                 0
             };
-        }
-    }
-
-    fn apply_task(&mut self, decision: &Decision) {
-        match decision {
-            Decision::TaskStarted { task } => self.tasks.push_back(TaskProgress::begun(*task)),
-            Decision::TaskMoved {
-                next_slot,
-                due_at,
-                passed_over,
-            } => {
-                if let Some(progress) = self.tasks.front_mut() {
-                    progress.next_slot = *next_slot;
-                    progress.due_at = *due_at;
-                    progress.passed_over = *passed_over;
-                    // An act that waits lets the others go on.
-                    if *due_at > MonotonicNs(0) {
-                        self.tasks.rotate_left(1);
-                    }
-                }
-            }
-            Decision::TaskDone => {
-                self.tasks.pop_front();
-            }
-            _ => {}
         }
     }
 

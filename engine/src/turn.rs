@@ -1,12 +1,12 @@
 //! One turn of the hot thread: the order of things lives here.
 //!
-//! Venue frames, then connection and strategy changes and messages, then timers, then requests,
-//! then
-//! one write per connection. Each input goes handle → commit → gate → publish and send. Every loop
-//! is
-//! bounded, so a flood on one side never starves the other. A request is taken only when there is
-//! room for its answer, and judged for room before the engine sees it.
+//! Orders of people, then venue frames, then connection and strategy changes and messages, then
+//! timers, then requests, then one write per connection. Each input goes handle → commit → gate →
+//! publish and send. Every loop is bounded, so a flood on one side never starves the other. A
+//! request is taken only when there is room for its answer, and judged for room before the engine
+//! sees it.
 
+mod controls;
 mod parking;
 mod quota;
 
@@ -141,6 +141,7 @@ impl<J: IntentJournal, V: Venues, S: Strategies, M: Messages, C: StageClock> Tur
     pub fn run(&mut self, now: MonotonicNs) -> Result<TurnReport, JournalClosed> {
         self.inputs = 0;
         self.stamps.clear();
+        self.take_controls(now)?;
         self.take_venue_inputs(now)?;
         self.take_changes(now)?;
         for _ in 0..TIMERS_PER_TURN {

@@ -4,6 +4,7 @@
 //! decisions that it records, and recovery applies the same ones again.
 
 use crate::canonical_bytes::{ByteSink, ByteSource, BytesError, CanonicalBytes};
+use crate::control::{ControlScope, Latch};
 use crate::identifiers::{ClientOrderId, InstrumentId, RequestId, StrategyId, Text, VenueId};
 use crate::order_change::{OrderChange, UnknownCause};
 use crate::order_event::{OrderEvent, OrderEventKind};
@@ -59,6 +60,17 @@ pub enum WideTask {
         strategy: Option<StrategyId>,
         /// At which instrument; `None` = all.
         instrument: Option<InstrumentId>,
+    },
+    /// Every open order under a kill latch is cancelled, in rounds, while the latch is closed.
+    KillCancel {
+        /// What the latch is over.
+        scope: ControlScope,
+        /// Rounds before this one.
+        round: u16,
+        /// Journal sequence from which on a cancel belongs to this round.
+        since: u64,
+        /// Not before this moment.
+        due_at: MonotonicNs,
     },
 }
 
@@ -137,7 +149,7 @@ pub enum Decision {
         /// Which act.
         task: WideTask,
     },
-    /// The oldest act has moved on.
+    /// The oldest act that was due has moved on.
     TaskMoved {
         /// The store slot to go on with.
         next_slot: u32,
@@ -146,7 +158,7 @@ pub enum Decision {
         /// An order had to be passed over: another pass must follow.
         passed_over: bool,
     },
-    /// The oldest act is over.
+    /// The oldest act that was due is over.
     TaskDone,
     /// A venue changed.
     Venue {
@@ -200,6 +212,15 @@ pub enum Decision {
     Intake {
         /// True while requests are taken.
         open: bool,
+    },
+    /// A latch was closed or opened.
+    LatchSet {
+        /// Which.
+        latch: Latch,
+        /// Over what.
+        scope: ControlScope,
+        /// True when it is closed from here on.
+        closed: bool,
     },
     /// A run of requests was refused for lack of room.
     RunRefused {

@@ -3,6 +3,7 @@
 //! Room and link verdicts are taken before the engine runs and enter as part of the input
 //! (`Admission`), so the engine needs nothing but its inputs, and neither does a replay of them.
 
+pub use crate::control::Control;
 use crate::execution_report::VenueReport;
 use crate::identifiers::{BootEpoch, LinkId, RequestId, StrategyId, VenueId};
 use crate::instrument::Instrument;
@@ -98,6 +99,8 @@ canonical_enum! {
         Stopping = 8 as "stopping",
         /// More than the backlog was waiting to be written.
         Backlog = 9 as "backlog",
+        /// What was sealed before a kill did not leave in time: it was cut.
+        Killed = 10 as "killed",
     }
 }
 
@@ -113,16 +116,6 @@ canonical_struct! {
         pub state: LinkState,
         /// Why.
         pub reason: LinkReason,
-    }
-}
-
-canonical_enum! {
-    /// What an operator or the daemon itself orders.
-    pub enum Control {
-        /// Take no more requests; cancels and fills go on.
-        StopIntake = 1 as "stop_intake",
-        /// Cancel every open order of every strategy.
-        CancelAll = 2 as "cancel_all",
     }
 }
 

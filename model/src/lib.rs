@@ -33,6 +33,7 @@ pub mod reject_reason;
 
 pub mod attach_message;
 
+pub mod control;
 pub mod decision;
 pub mod engine_config;
 pub mod input;

@@ -87,5 +87,7 @@ canonical_enum! {
         LossWindow = 51 as "LOSS_WINDOW",
         /// A sync of the journal failed: no new orders in this run.
         JournalFailed = 52 as "JOURNAL_FAILED",
+        /// The reduce-only latch is closed, and the order could make the position larger.
+        RiskReduceOnly = 39 as "RISK_REDUCE_ONLY",
     }
 }

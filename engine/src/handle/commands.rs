@@ -22,6 +22,11 @@ impl Pass<'_> {
         limit_price: Price,
         worth_ns: u64,
     ) {
+        assert!(
+            command == CommandKind::Cancel
+                || !self.state.is_killed(order.strategy, order.instrument),
+            "under a closed kill latch nothing but cancels is started"
+        );
         let window_ns = self
             .state
             .venue_of(order.instrument)

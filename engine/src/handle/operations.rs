@@ -48,6 +48,7 @@ impl Pass<'_> {
                 cause: UnknownCause::Restart,
             });
         }
+        self.resume_kills();
     }
 
     pub(crate) fn control(&mut self, control: Control) {
@@ -59,6 +60,7 @@ impl Pass<'_> {
                     instrument: None,
                 });
             }
+            Control::SetLatch(order) => self.set_latch(&order),
         }
     }
 

@@ -272,6 +272,7 @@ impl Pass<'_> {
         };
         self.emit(Decision::Order(change));
         self.alarm(AlarmCode::AdoptedOrder, Some(id));
+        self.cancel_if_killed(NOBODY, update.instrument);
         self.order_update(update);
     }
 

@@ -55,6 +55,9 @@ impl RequestChecks<'_> {
         if novelty != RequestNovelty::New {
             return runs;
         }
+        if self.not_killed(&mut runs).is_err() {
+            return runs;
+        }
         if let Admission::Refused(reason) = self.input.admission {
             runs.note(|| CheckRun::bare(reason, false));
             return runs;
@@ -92,6 +95,7 @@ impl RequestChecks<'_> {
         let view = self.risk_view(order.instrument);
         let view = view.ok_or(Breach::bare(RejectReason::RiskNotAllowed))?;
         check::new_order(&view, order, witness)?;
+        self.reduce_only(order.instrument, &check::terms_of(order), None, witness)?;
         self.order_rate(witness)?;
         self.message_rate(order.instrument, CommandKind::New, witness)?;
         let room = self.state.executions.room();
@@ -141,6 +145,8 @@ impl RequestChecks<'_> {
         (order_quantity, limit_price): (Quantity, Price),
         witness: &mut impl CheckWitness,
     ) -> Result<(), Breach> {
+        let killed = self.state.is_killed(order.strategy, order.instrument);
+        require(witness, RejectReason::Killed, !killed)?;
         self.age(0, witness)?;
         require(witness, RejectReason::Stopping, self.state.intake_open)?;
         let used_up = order.commands >= COMMANDS_MAX.saturating_sub(CANCELS_RESERVE);
@@ -162,6 +168,7 @@ impl RequestChecks<'_> {
             added_quantity,
         };
         check::terms(&view, &terms, witness)?;
+        self.reduce_only(order.instrument, &terms, Some(order), witness)?;
         self.message_rate(order.instrument, CommandKind::Replace, witness)
     }
 

@@ -39,6 +39,9 @@ impl Pass<'_> {
                 return self.refuse(input, None, breach);
             }
         }
+        if let Err(breach) = self.checks(input).not_killed(&mut Unwitnessed) {
+            return self.refuse(input, None, breach);
+        }
         if let Admission::Refused(reason) = input.admission {
             return self.refuse(input, None, Breach::bare(reason));
         }

@@ -38,13 +38,8 @@ impl Pass<'_> {
 
     /// Fires everything that is due, in (deadline, id) order, as far as one entry holds it.
     pub(crate) fn timer(&mut self) {
-        if self
-            .state
-            .tasks
-            .front()
-            .is_some_and(|progress| progress.due_at <= self.moment.now)
-        {
-            self.move_task();
+        if let Some(due) = self.state.due_task(self.moment.now) {
+            self.move_task(due);
         }
         while let Some((at, key)) = self.state.deadlines.first() {
             if at > self.moment.now || !self.has_room() {
@@ -86,12 +81,12 @@ impl Pass<'_> {
         self.emit(Decision::SweepStarted { venue, sweep_no });
     }
 
-    /// One step of the oldest task.
-    fn move_task(&mut self) {
-        let Some(progress) = self.state.tasks.front().copied() else {
+    /// One step of the oldest task that is due.
+    fn move_task(&mut self, due: usize) {
+        let Some(progress) = self.state.tasks.get(due).copied() else {
             return;
         };
-        if self.state.orders.open_count() == 0 {
+        if self.state.orders.open_count() == 0 || self.kill_is_over(&progress.task) {
             // Every act is about open orders only.
             return self.emit(Decision::TaskDone);
         }
@@ -131,6 +126,9 @@ impl Pass<'_> {
             Decision::TaskDone
         };
         self.emit(decision);
+        if decision == Decision::TaskDone {
+            self.next_kill_round(&progress.task);
+        }
     }
 
     /// Does a task's work on one order. When the order must be visited again: not before when.
@@ -165,6 +163,14 @@ impl Pass<'_> {
                 let in_scope = strategy.is_none_or(|strategy| strategy == order.strategy)
                     && instrument.is_none_or(|instrument| instrument == order.instrument);
                 if in_scope {
+                    self.cancel_for_task(order)
+                } else {
+                    None
+                }
+            }
+            WideTask::KillCancel { scope, since, .. } => {
+                let is_due = order.cancel_sequence < since;
+                if is_due && self.state.is_in_scope(order, scope) {
                     self.cancel_for_task(order)
                 } else {
                     None

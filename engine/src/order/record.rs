@@ -109,6 +109,8 @@ canonical_struct! {
         pub pending: [Option<PendingCommand>; PENDING_MAX],
         /// Commands so far.
         pub commands: u16,
+        /// Journal sequence of the entry that started its last cancel; zero = none yet.
+        pub cancel_sequence: u64,
         /// The venue's end, while executions are missing.
         pub held_end: Option<HeldEnd>,
         /// A complete sweep did not show it.

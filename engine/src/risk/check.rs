@@ -77,16 +77,7 @@ pub fn new_order(
     };
     require(witness, RejectReason::BadRequest, may_rest)?;
     instrument_state(view, order.post_only, witness)?;
-    terms(
-        view,
-        &Terms {
-            side: order.side,
-            order_quantity: order.order_quantity,
-            limit_price: order.limit_price,
-            added_quantity: order.order_quantity,
-        },
-        witness,
-    )?;
+    terms(view, &terms_of(order), witness)?;
     room_for_one(
         view.exposure.open_orders,
         view.policy.open_orders_max,
@@ -97,6 +88,16 @@ pub fn new_order(
         view.strategy.open_orders_max,
         witness,
     )
+}
+
+/// The terms that a new order would have.
+pub fn terms_of(order: &NewOrder) -> Terms {
+    Terms {
+        side: order.side,
+        order_quantity: order.order_quantity,
+        limit_price: order.limit_price,
+        added_quantity: order.order_quantity,
+    }
 }
 
 /// Checks whether the instrument trades: for a new order, and for a replace.

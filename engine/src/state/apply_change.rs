@@ -207,6 +207,7 @@ fn blank_order(change: &OrderChange, created_at: UnixNs) -> Order {
         venue_order_id: VenueOrderId::EMPTY,
         pending: [None; PENDING_MAX],
         commands: 0,
+        cancel_sequence: 0,
         held_end: None,
         unseen: false,
         seen_in_sweep: 0,
@@ -238,6 +239,9 @@ fn apply_body(order: &mut Order, moment: Moment, answer_due: MonotonicNs, change
     match &change.body {
         ChangeBody::CommandStarted(intent) => {
             order.commands = intent.command_seq;
+            if intent.command == CommandKind::Cancel {
+                order.cancel_sequence = moment.sequence;
+            }
             order.add_pending(pending_of(moment, answer_due, change, intent));
         }
         ChangeBody::Acknowledged { .. } => {

@@ -11,7 +11,7 @@ impl State {
     /// Whether a command may be sent now. `written_at`: when the request behind it was written.
     ///
     /// # Errors
-    /// `TooOld` past the command's own validity or `engine.max_request_age_ms`; `Withdrawn` when
+    /// `Killed` under a kill latch that was closed since; `TooOld` past the command's own validity or `engine.max_request_age_ms`; `Withdrawn` when
     /// the order ended or the command is no longer one of its own.
     pub fn may_send(
         &self,
@@ -19,6 +19,9 @@ impl State {
         intent: &OrderIntent,
         written_at: MonotonicNs,
     ) -> Result<(), NotSentReason> {
+        if self.is_barred(intent.client_order_id, intent.command) {
+            return Err(NotSentReason::Killed);
+        }
         let age_ns = now.since_ns(written_at);
         let is_old = age_ns > self.config.request_age_max_ns;
         if is_old || self.unix_at(now) >= intent.valid_until {

@@ -51,6 +51,7 @@ impl State {
             }
         });
         self.rates = rates.collect();
+        self.latches.reserve(config);
         if config.order_capacity != self.config.order_capacity
             || config.execution_capacity != self.config.execution_capacity
         {

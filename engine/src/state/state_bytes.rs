@@ -7,7 +7,9 @@
 //! refused. Not for the hot path: both walk the whole store.
 
 use super::digest::CanonicalHash;
-use super::{DeadlineKey, Deadlines, State, StrategyState, TASKS_MAX, TaskProgress, VenueRates};
+use super::{
+    DeadlineKey, Deadlines, Latches, State, StrategyState, TASKS_MAX, TaskProgress, VenueRates,
+};
 use crate::order::{ExecutionTable, OrderStore};
 use model::canonical_bytes::{
     ByteSink, ByteSource, BytesError, CanonicalBytes, put_count, take_count,
@@ -91,6 +93,7 @@ impl State {
             venues,
             rates,
             intake_open,
+            latches,
             tasks,
             // Made anew of orders and venues; what it says first is put.
             deadlines: _,
@@ -104,6 +107,7 @@ impl State {
         probe_offset.put(sink);
         next_intent_seq.put(sink);
         intake_open.put(sink);
+        latches.put(sink);
         orders.put_bytes(executions, sink);
         put_all(exposures.iter(), exposures.len(), sink);
         for strategy in strategies {
@@ -161,6 +165,7 @@ impl State {
         let probe_offset = CanonicalBytes::take(source)?;
         let next_intent_seq = CanonicalBytes::take(source)?;
         let intake_open = CanonicalBytes::take(source)?;
+        let latches = Latches::take(&config, source)?;
         let mut executions = ExecutionTable::with_capacity(config.execution_capacity);
         let orders = OrderStore::take(config.order_capacity, &mut executions, source)?;
         let exposures = take_counted("exposures", config.instruments.len(), source)?;
@@ -190,6 +195,7 @@ impl State {
             venues,
             rates,
             intake_open,
+            latches,
             tasks,
         };
         state.recount();

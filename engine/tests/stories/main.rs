@@ -6,6 +6,7 @@ mod stage;
 
 mod acts;
 mod executions;
+mod kill;
 mod orders;
 mod refusals;
 mod restarts;

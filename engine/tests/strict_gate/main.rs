@@ -9,6 +9,7 @@
 #[path = "../rig/mod.rs"]
 mod rig;
 
+mod kill;
 mod paper_ports;
 mod simulation;
 mod stories;

@@ -7,6 +7,7 @@ use millrun_engine::ports::{
 };
 use millrun_engine::turn::{Turn, TurnBounds};
 use millrun_engine::{Decisions, Engine, Moment};
+use model::control::Control;
 use model::input::{
     EntryKind, Input, LinkChanged, LinkReason, LinkState, NotSentReason, RecoveryStarted,
 };
@@ -102,6 +103,8 @@ pub(crate) struct PaperVenues {
     pub(crate) stamps: Vec<(EntryMoments, MonotonicNs)>,
     pub(crate) down: [bool; 2],
     pub(crate) busy: bool,
+    /// How often plaintext was to be taken back.
+    pub(crate) withdrawals: u32,
 }
 
 impl Venues for PaperVenues {
@@ -139,6 +142,14 @@ impl Venues for PaperVenues {
         Ok(())
     }
 
+    fn withdraw(
+        &mut self,
+        _now: MonotonicNs,
+        _is_barred: impl Fn(ClientOrderId, CommandKind) -> bool,
+    ) {
+        self.withdrawals += 1;
+    }
+
     fn flush(&mut self, _clock: &impl StageClock, _stamps: &mut Vec<SentStamp>) {}
 }
 
@@ -173,10 +184,17 @@ impl Strategies for PaperStrategies {
     fn attached(&mut self, _attached: Attached) {}
 }
 
-/// Nothing else comes in.
-pub(crate) struct NoMessages;
+/// Orders of a person; nothing else comes in.
+#[derive(Default)]
+pub(crate) struct PaperMessages {
+    pub(crate) controls: VecDeque<Control>,
+}
 
-impl Messages for NoMessages {
+impl Messages for PaperMessages {
+    fn next_control(&mut self) -> Option<Control> {
+        self.controls.pop_front()
+    }
+
     fn next_input(&mut self, _now: MonotonicNs) -> Option<Input<'_>> {
         None
     }
@@ -197,7 +215,7 @@ impl StageClock for PaperClock {
 
 /// A live turn on paper.
 pub(crate) struct Paper {
-    pub(crate) turn: Turn<PaperJournal, PaperVenues, PaperStrategies, NoMessages, PaperClock>,
+    pub(crate) turn: Turn<PaperJournal, PaperVenues, PaperStrategies, PaperMessages, PaperClock>,
     pub(crate) now: MonotonicNs,
     next_request: u64,
     next_link: u32,
@@ -215,7 +233,7 @@ impl Paper {
             PaperJournal::default(),
             PaperVenues::default(),
             PaperStrategies::default(),
-            NoMessages,
+            PaperMessages::default(),
             PaperClock::default(),
             bounds,
         );

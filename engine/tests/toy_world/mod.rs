@@ -3,6 +3,7 @@
 //! One seed gives one history. In the safety phase faults come at random; then they stop, and the
 //! world runs on until everything must be settled. Time is virtual; nothing waits.
 
+pub(crate) mod kills;
 pub(crate) mod query;
 pub(crate) mod strategies;
 pub(crate) mod venue;
@@ -10,6 +11,7 @@ pub(crate) mod verdict;
 
 use crate::reference_model::ReferenceModel;
 use crate::rig::{Rig, config, started};
+use model::control::ControlScope;
 use model::execution_report::{VenueOrderState, VenueReport};
 use model::identifiers::TradeId;
 use model::input::{
@@ -124,6 +126,8 @@ pub(crate) enum Happening {
     Market { venue: u8 },
     /// A strategy is lost, or back.
     Presence { strategy: usize },
+    /// A person closes or opens a kill latch.
+    Kill { scope: ControlScope, close: bool },
     /// The engine's process dies.
     Crash,
 }
@@ -136,6 +140,7 @@ pub(crate) struct Summary {
     pub(crate) orders: usize,
     pub(crate) fills: usize,
     pub(crate) crashes: u32,
+    pub(crate) kills: u32,
     pub(crate) needs_operator: usize,
     pub(crate) compared_steps: u64,
     pub(crate) most_decisions_per_report: usize,
@@ -163,6 +168,7 @@ pub(crate) struct World {
     pub(crate) ledger: BTreeMap<ClientOrderId, BTreeMap<TradeId, i64>>,
     pub(crate) most_decisions_per_report: usize,
     calm: bool,
+    pub(crate) kills: kills::KillBook,
 }
 
 impl World {
@@ -195,6 +201,7 @@ impl World {
             ledger: BTreeMap::new(),
             most_decisions_per_report: 0,
             calm: false,
+            kills: kills::KillBook::default(),
             rng,
         };
         for venue in 0..2 {
@@ -236,10 +243,14 @@ impl World {
             self.schedule(NS_PER_MS, Happening::Market { venue });
         }
         self.schedule_faults();
+        self.schedule_kills();
         self.run_until(self.now + 14 * NS_PER_S);
         self.become_calm();
         for _ in 0..4 {
-            self.feed(&Input::Control(Control::CancelAll));
+            // Under a kill of everything no other order to cancel is needed.
+            if !self.kills.covers_all() {
+                self.feed(&Input::Control(Control::CancelAll));
+            }
             self.run_until(self.now + 7 * NS_PER_S);
         }
         self.rig.compare_folded();
@@ -369,6 +380,7 @@ impl World {
             Happening::Act { strategy } => self.act(strategy),
             Happening::Market { venue } => self.market(venue),
             Happening::Presence { strategy } => self.presence(strategy),
+            Happening::Kill { scope, close } => self.set_kill(scope, close),
             Happening::Crash => self.crash(),
         }
     }
@@ -383,7 +395,9 @@ impl World {
             self.most_decisions_per_report = self.most_decisions_per_report.max(each);
         }
         for decision in &decisions {
+            self.kills.note(decision);
             if let Some(intent) = started(decision) {
+                self.kills.check(intent);
                 self.send(*intent);
             }
             match decision {

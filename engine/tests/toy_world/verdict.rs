@@ -62,6 +62,7 @@ impl World {
             orders: self.model.orders.len(),
             fills,
             crashes: self.crashes,
+            kills: self.kills.kills,
             needs_operator,
             compared_steps: self.model.steps,
             most_decisions_per_report: self.most_decisions_per_report,

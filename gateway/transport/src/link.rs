@@ -202,6 +202,16 @@ impl<S: ByteStream> Link<S> {
         self.backlog.len()
     }
 
+    /// How many bytes of ciphertext were made in the link's life so far.
+    pub fn sealed_bytes(&self) -> u64 {
+        self.backlog.consumed_bytes + self.backlog.len() as u64
+    }
+
+    /// True when the socket has taken the first so many bytes of ciphertext.
+    pub fn has_sent(&self, sealed_bytes: u64) -> bool {
+        self.backlog.consumed_bytes >= sealed_bytes
+    }
+
     /// Most plaintext in bytes that one write can take now.
     pub fn plaintext_room_bytes(&self) -> usize {
         let free_bytes = CIPHERTEXT_BACKLOG_BYTES.saturating_sub(self.backlog.len());
@@ -317,6 +327,8 @@ struct Backlog {
     bytes: Box<[u8]>,
     start: usize,
     end: usize,
+    /// All that the socket ever took.
+    consumed_bytes: u64,
 }
 
 impl Backlog {
@@ -325,6 +337,7 @@ impl Backlog {
             bytes: vec![0; capacity_bytes].into_boxed_slice(),
             start: 0,
             end: 0,
+            consumed_bytes: 0,
         }
     }
 
@@ -350,6 +363,7 @@ impl Backlog {
             "the socket took more than it was given"
         );
         self.start += sent_bytes;
+        self.consumed_bytes += sent_bytes as u64;
         if self.is_empty() {
             self.clear();
         }

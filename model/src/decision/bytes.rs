@@ -64,6 +64,7 @@ tagged_bytes!(WideTask {
     1 => MarkUnknown { venue, cause },
     2 => AskUnseen { venue, sweep_no, asked_at_seq },
     3 => CancelAll { strategy, instrument },
+    4 => KillCancel { scope, round, since, due_at },
 });
 
 tagged_bytes!(Decision {
@@ -82,6 +83,7 @@ tagged_bytes!(Decision {
     13 => TaskStarted { task },
     14 => TaskMoved { next_slot, due_at, passed_over },
     15 => TaskDone,
+    16 => LatchSet { latch, scope, closed },
 });
 
 impl CanonicalBytes for OrderChange {

@@ -6,6 +6,7 @@
 use model::decision::{RequestRefused, WideTask};
 use model::{ChangeBody, ClientOrderId, Decision, OrderChange, OrderIntent};
 
+use crate::describe_control;
 use crate::describe_input::new_order;
 use crate::describe_report::fill;
 use crate::fields::Fields;
@@ -65,6 +66,12 @@ pub(crate) fn decision<'k>(known: &'k InForce, decision: &Decision) -> Fields<'k
         Decision::Ignored(reason) => typed("Ignored").text("reason", reason),
         Decision::Evicted { client_order_id } => typed("Evicted").order(Some(*client_order_id)),
         Decision::Intake { open } => typed("Intake").put("open", *open),
+        Decision::LatchSet {
+            latch,
+            scope,
+            closed,
+        } => describe_control::scope(typed("LatchSet").text("latch", latch), *scope)
+            .put("closed", *closed),
         Decision::RunRefused {
             strategy,
             event_seq,
@@ -116,6 +123,15 @@ fn wide_task<'k>(known: &'k InForce, task: &WideTask) -> Fields<'k> {
             .venue(*venue)
             .put("sweep_no", *sweep_no)
             .put("asked_at_seq", *asked_at_seq),
+        WideTask::KillCancel {
+            scope,
+            round,
+            since,
+            due_at,
+        } => describe_control::scope(fields.text("task", "kill_cancel"), *scope)
+            .put("round", *round)
+            .put("since", *since)
+            .put("due_at_ns", due_at.0),
         WideTask::CancelAll {
             strategy,
             instrument,

@@ -11,6 +11,7 @@ use model::stage::{Stage, StageTime};
 use model::{Decision, EngineConfig, Input, Instrument, MonotonicNs, NewOrder, Request, UtcAnchor};
 use serde_json::{Map, Value};
 
+use crate::describe_control;
 use crate::describe_decision::decision;
 use crate::describe_report::{fact, report};
 use crate::fields::{Fields, decimal_text};
@@ -125,7 +126,7 @@ fn input_fields<'k>(
             .text("state", state)
             .text("reason", reason),
         Input::Timer => none,
-        Input::Control(control) => none.text("control", control),
+        Input::Control(control) => describe_control::control(none, control),
         Input::ConfigApplied(config) => return config_fields(none, config),
         Input::InstrumentApplied(rules) => instrument(none, rules),
         Input::ReconFact(proved) => fact(none.known(), proved),

@@ -27,6 +27,7 @@ mod in_force;
 mod record;
 mod selection;
 
+mod describe_control;
 mod describe_decision;
 mod describe_input;
 mod describe_report;

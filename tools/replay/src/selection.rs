@@ -7,6 +7,7 @@
 
 use std::collections::BTreeSet;
 
+use model::control::{Control, ControlScope};
 use model::decision::{RequestRefused, WideTask};
 use model::order_request::OrderReference;
 use model::{
@@ -239,6 +240,7 @@ fn subject_of_input(input: &Input<'_>) -> Subject {
             subject.strategy = Some(*strategy);
         }
         Input::RoomRefused(run) => subject.strategy = Some(run.strategy),
+        Input::Control(Control::SetLatch(order)) => note_scope(&mut subject, order.scope),
         Input::InstrumentApplied(instrument) => subject.instrument = Some(instrument.id),
         Input::ReconFact(fact) => match fact {
             ReconFact::OrderSeen(seen) => {
@@ -256,13 +258,21 @@ fn subject_of_input(input: &Input<'_>) -> Subject {
         Input::VenueFrame { .. }
         | Input::LinkChanged(_)
         | Input::Timer
-        | Input::Control(_)
+        | Input::Control(Control::StopIntake | Control::CancelAll)
         | Input::ConfigApplied(_)
         | Input::UtcAnchor(_)
         | Input::NotSent { .. }
         | Input::RecoveryStarted(_) => {}
     }
     subject
+}
+
+fn note_scope(subject: &mut Subject, scope: ControlScope) {
+    match scope {
+        ControlScope::Strategy(strategy) => subject.strategy = Some(strategy),
+        ControlScope::Instrument(instrument) => subject.instrument = Some(instrument),
+        ControlScope::All | ControlScope::Venue(_) => {}
+    }
 }
 
 fn subject_of_report(report: &VenueReport) -> Subject {
@@ -307,6 +317,10 @@ fn subject_of_decision(decision: &Decision) -> Subject {
             subject.strategy = *strategy;
             subject.instrument = *instrument;
         }
+        Decision::LatchSet { scope, .. }
+        | Decision::TaskStarted {
+            task: WideTask::KillCancel { scope, .. },
+        } => note_scope(&mut subject, *scope),
         Decision::Alarm {
             client_order_id, ..
         } => {

@@ -125,6 +125,20 @@ impl FrameBatch {
         Ok(self.seal(kind, payload.len(), frame_bytes, mask_key))
     }
 
+    /// Takes a whole frame out again; those behind it move up.
+    ///
+    /// # Panics
+    /// When the place is not within [`Self::bytes`].
+    pub fn take_out(&mut self, place: Range<usize>) {
+        assert!(
+            place.start <= place.end && place.end <= self.filled_bytes,
+            "a frame that is taken out is in the batch"
+        );
+        self.buffer
+            .copy_within(place.end..self.filled_bytes, place.start);
+        self.filled_bytes -= place.len();
+    }
+
     /// All frames of the batch, ready for the wire.
     pub fn bytes(&self) -> &[u8] {
         &self.buffer[..self.filled_bytes]

@@ -56,11 +56,15 @@ fn a_peer_that_stops_reading_meets_the_bound_and_later_gets_every_byte() {
     let mut session = HotSide::new().open(order(1, endpoint(&authority, server.port)));
     let taken = fill(&mut session);
     assert!(session.link.backlog_bytes() > 0);
+    let sealed_bytes = session.link.sealed_bytes();
+    assert!(!session.link.has_sent(sealed_bytes));
     // A refused frame left no trace: what follows it is the next byte.
     start_reading.send(taken + 3_000).unwrap();
     session.drain();
     assert_eq!(session.link.backlog_bytes(), 0);
+    assert!(session.link.has_sent(sealed_bytes));
     session.send(&numbered(taken, 3_000));
+    assert!(session.link.sealed_bytes() > sealed_bytes + 3_000);
     let received = server.join();
     assert!(received == numbered(0, taken + 3_000), "content differs");
 }
