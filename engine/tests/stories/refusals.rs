@@ -42,6 +42,7 @@ fn every_check_of_a_request_is_told_with_limit_and_value_in_its_order() {
         told,
         [
             (R::StaleRequestId, 0, 1),
+            (R::Killed, 0, 0),
             (R::StaleRequest, 200_000_000, 0),
             (R::Stopping, 0, 0),
             (R::UnknownInstrument, 0, 0),
