@@ -347,11 +347,7 @@ impl State {
                 }
             }
             Decision::Intake { open } => self.intake_open = *open,
-            Decision::LatchSet {
-                latch,
-                scope,
-                closed,
-            } => self.latches.set(*latch, *scope, *closed),
+            Decision::LatchSet { .. } => self.latches.apply(decision),
             Decision::Alarm { .. } | Decision::Ignored(_) => {}
         }
     }

@@ -10,7 +10,9 @@ use model::canonical_bytes::{
 };
 use model::control::{ControlScope, Latch};
 use model::decision::VenueState;
-use model::{ClientOrderId, CommandKind, EngineConfig, InstrumentId, StrategyId, VenueId};
+use model::{
+    ClientOrderId, CommandKind, Decision, EngineConfig, InstrumentId, StrategyId, VenueId,
+};
 
 /// The closed latches, in the order in which they were closed.
 #[derive(Debug, Default)]
@@ -70,7 +72,18 @@ impl Latches {
         Ok(latches)
     }
 
-    pub(super) fn set(&mut self, latch: Latch, scope: ControlScope, closed: bool) {
+    pub(super) fn apply(&mut self, decision: &Decision) {
+        if let Decision::LatchSet {
+            latch,
+            scope,
+            closed,
+        } = decision
+        {
+            self.set(*latch, *scope, *closed);
+        }
+    }
+
+    fn set(&mut self, latch: Latch, scope: ControlScope, closed: bool) {
         if !closed {
             self.closed.retain(|one| *one != (latch, scope));
         } else if !self.is_closed(latch, scope) {

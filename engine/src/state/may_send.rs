@@ -11,7 +11,8 @@ impl State {
     /// Whether a command may be sent now. `written_at`: when the request behind it was written.
     ///
     /// # Errors
-    /// `Killed` under a kill latch that was closed since; `TooOld` past the command's own validity or `engine.max_request_age_ms`; `Withdrawn` when
+    /// `Killed` under a kill latch that was closed since;
+    /// `TooOld` past the command's own validity or `engine.max_request_age_ms`; `Withdrawn` when
     /// the order ended or the command is no longer one of its own.
     pub fn may_send(
         &self,

@@ -1,6 +1,7 @@
 //! Orders of a person or of the daemon itself, as named fields: what, over what, by whom.
 
 use crate::fields::Fields;
+use model::Decision;
 use model::control::{Author, Control, ControlScope, LatchOrder};
 
 /// The fields of a control input.
@@ -31,6 +32,18 @@ fn latch_order<'k>(fields: Fields<'k>, order: &LatchOrder) -> Fields<'k> {
         .put("uid", *uid)
         .moment("ordered_at", *ordered_at)
         .text("reason", reason)
+}
+
+/// The fields of a latch that was closed or opened.
+pub(crate) fn latch_set<'k>(fields: Fields<'k>, decision: &Decision) -> Fields<'k> {
+    match decision {
+        Decision::LatchSet {
+            latch,
+            scope: over,
+            closed,
+        } => scope(fields.text("latch", latch), *over).put("closed", *closed),
+        _ => fields,
+    }
 }
 
 /// What a latch is over: the kind of scope, and what it names.

@@ -66,12 +66,7 @@ pub(crate) fn decision<'k>(known: &'k InForce, decision: &Decision) -> Fields<'k
         Decision::Ignored(reason) => typed("Ignored").text("reason", reason),
         Decision::Evicted { client_order_id } => typed("Evicted").order(Some(*client_order_id)),
         Decision::Intake { open } => typed("Intake").put("open", *open),
-        Decision::LatchSet {
-            latch,
-            scope,
-            closed,
-        } => describe_control::scope(typed("LatchSet").text("latch", latch), *scope)
-            .put("closed", *closed),
+        Decision::LatchSet { .. } => describe_control::latch_set(typed("LatchSet"), decision),
         Decision::RunRefused {
             strategy,
             event_seq,
