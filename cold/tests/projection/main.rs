@@ -5,5 +5,6 @@
 mod database;
 mod folding;
 mod following;
+mod kills;
 mod row_by_row;
 mod trading_day;
