@@ -7,7 +7,7 @@
 use anyhow::{Result, anyhow};
 use engine::ENGINE_VERSION;
 use model::engine_config::{
-    InstrumentPolicy, OnLoss, RateRule, RateScope, StrategyPolicy, VenuePolicy,
+    InstrumentPolicy, OnLoss, RateRule, RateScope, StrategyPolicy, TradingMode, VenuePolicy,
 };
 use model::execution_report::VenueOrderState;
 use model::identifiers::{Symbol, Text};
@@ -70,6 +70,7 @@ fn venue() -> Result<VenuePolicy> {
         id: VenueId(0),
         name: Text::new(b"okx").ok_or_else(|| anyhow!("the name is short"))?,
         dialect: Text::new(b"okx").ok_or_else(|| anyhow!("the dialect is short"))?,
+        mode: TradingMode::Paper,
         command_window_ns: NS_PER_S,
         settle_ns: NS_PER_S,
         command_timeout_ns: 3 * NS_PER_S,

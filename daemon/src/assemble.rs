@@ -250,6 +250,7 @@ fn connections(
             endpoint: Arc::new(websocket_endpoint(venue)),
             credentials: venue_credentials(venue)?,
             table: instrument_table(venue, id, config)?,
+            is_dry_run: venue.is_dry_run,
             backoff: BackoffRules {
                 base_ns: venue.reconnect_base_ms.saturating_mul(NS_PER_MS),
                 cap_ns: venue.reconnect_cap_ms.saturating_mul(NS_PER_MS),

@@ -28,7 +28,7 @@ pub use endpoint::UrlParts;
 pub use instrument_rules::VenueInstrument;
 pub use journal::Mode as JournalMode;
 pub use keys::{KeySpec, Kind, Presence, SECTIONS, SectionSpec, Shape, section};
-pub use model::engine_config::OnLoss;
+pub use model::engine_config::{OnLoss, TradingMode};
 pub use problem::{ConfigError, ConfigErrors, Place, Problem};
 
 /// Longest configuration file in bytes.
@@ -201,6 +201,8 @@ pub struct VenueSettings {
     pub ca_file: Option<PathBuf>,
     /// Where its key is. Read with `secrets::Credentials::of`.
     pub credentials_file: PathBuf,
+    /// Whether order commands are checked and journaled, and none is sent.
+    pub is_dry_run: bool,
     /// A command does not act later than this after it was decided (OKX `expTime`).
     pub command_window_ms: u64,
     /// How long after the window a list may still lack an order that exists.
@@ -227,6 +229,17 @@ pub struct VenueSettings {
     pub reconnect_cap_ms: u64,
     /// Reconnects that may begin within any 60 seconds.
     pub reconnects_per_minute: u32,
+}
+
+impl VenueSettings {
+    /// Whether orders are real there.
+    pub fn trading_mode(&self) -> TradingMode {
+        match self.environment {
+            _ if self.is_dry_run => TradingMode::DryRun,
+            Environment::Production => TradingMode::Live,
+            Environment::Demo | Environment::Simulator => TradingMode::Paper,
+        }
+    }
 }
 
 /// How a position is margined (OKX `tdMode`).

@@ -44,6 +44,8 @@ pub struct VenueEndpoint {
     pub credentials: Credentials,
     /// What trades there.
     pub table: InstrumentTable,
+    /// Whether no order command may leave.
+    pub is_dry_run: bool,
     /// How long to wait between attempts.
     pub backoff: BackoffRules,
     /// Without a message for this long the link is probed.
@@ -95,6 +97,7 @@ pub struct VenueConnection {
     endpoint: Arc<Endpoint>,
     table: InstrumentTable,
     credentials: Credentials,
+    is_dry_run: bool,
     backoff: Backoff,
     attempt: u32,
     link_id: LinkId,
@@ -121,6 +124,7 @@ impl VenueConnection {
             endpoint: endpoint.endpoint,
             table: endpoint.table,
             credentials: endpoint.credentials,
+            is_dry_run: endpoint.is_dry_run,
             backoff: Backoff::new(endpoint.backoff, seed),
             attempt: 0,
             link_id: LinkId(0),
@@ -193,6 +197,9 @@ impl VenueConnection {
         moments: &EntryMoments,
         clock: &impl StageClock,
     ) -> Result<(), NotSentReason> {
+        if self.is_dry_run {
+            return Err(NotSentReason::DryRun);
+        }
         match &self.phase {
             Phase::Open(open) if open.is_up && open.ended.is_none() => {
                 let table = &self.table;

@@ -50,6 +50,19 @@ impl RateRule {
     }
 }
 
+canonical_enum! {
+    /// Whether orders are real at a venue.
+    pub enum TradingMode {
+        /// Real money.
+        Live = 1 as "live",
+        /// Play money: the venue's demo account, or a simulator.
+        Paper = 2 as "paper",
+        /// Every check and every journal entry, and no order command leaves: each is given back as
+        /// not sent.
+        DryRun = 3 as "dry_run",
+    }
+}
+
 canonical_struct! {
     /// How a venue is dealt with: its command window, its absence recipe, its rates.
     #[derive(Debug, Clone, PartialEq, Eq)]
@@ -61,6 +74,8 @@ canonical_struct! {
         /// Which protocol it speaks, as the configuration's `kind` (`okx`); empty = none that is
         /// known. Names the codec that a replay reads frames and writes payloads with.
         pub dialect: Text<15>,
+        /// Whether orders are real there.
+        pub mode: TradingMode,
         /// A command must not act later than this after it was decided (OKX `expTime`).
         pub command_window_ns: u64,
         /// How long after the window a list may still lack an order that exists.

@@ -146,6 +146,8 @@ canonical_enum! {
         Killed = 4 as "killed",
         /// A cancel of its order came while it waited, or the order ended.
         Withdrawn = 5 as "withdrawn",
+        /// The venue is configured as a dry run: nothing is sent to it.
+        DryRun = 6 as "DRY_RUN",
     }
 }
 

@@ -3,6 +3,7 @@
 //! Invariant: everything here is a function of the order's rows and the change, so a restart at any
 //! entry gives the same rows.
 
+use model::engine_config::TradingMode;
 use model::execution_report::Fill;
 use model::order_change::CommandOutcome;
 use model::sent_record::SentStamp;
@@ -55,7 +56,7 @@ impl HeldIntent {
 pub(super) fn new_order(
     at: &Occasion,
     change: &OrderChange,
-    market: Market,
+    (market, mode): (Market, TradingMode),
     strategy_name: Text<31>,
 ) -> OrderRow {
     OrderRow {
@@ -66,6 +67,7 @@ pub(super) fn new_order(
         strategy: change.strategy,
         strategy_name,
         market,
+        mode,
         side: change.side,
         order_type: OrderType::Limit,
         time_in_force: TimeInForce::GoodTillCancel,

@@ -8,7 +8,7 @@
 use std::collections::HashMap;
 
 use journal::Entry;
-use model::engine_config::InstrumentPolicy;
+use model::engine_config::{InstrumentPolicy, TradingMode};
 use model::input::EntryKind;
 use model::journal_record::{EntryBuffers, take_entry};
 use model::sent_record::{SentRecord, SentStamp};
@@ -263,7 +263,11 @@ impl Projection {
         Ok(())
     }
 
-    fn market(&self, sequence: u64, instrument: InstrumentId) -> Result<Market, ProjectorError> {
+    fn market(
+        &self,
+        sequence: u64,
+        instrument: InstrumentId,
+    ) -> Result<(Market, TradingMode), ProjectorError> {
         let place = usize::try_from(instrument.0).unwrap_or(usize::MAX);
         let config = self.config.as_ref();
         let found = config.and_then(|config| Some((config, config.instruments.get(place)?)));
@@ -274,14 +278,18 @@ impl Projection {
             });
         };
         let (of, venue) = named(config, policy);
-        Ok(Market {
+        let venue_policy = config.venues.get(usize::from(of.venue.0));
+        // A venue that no configuration names trades nothing.
+        let mode = venue_policy.map_or(TradingMode::DryRun, |venue| venue.mode);
+        let market = Market {
             instrument,
             venue,
             account: of.account,
             symbol: of.symbol,
             price_scale: of.price_scale,
             quantity_scale: of.quantity_scale,
-        })
+        };
+        Ok((market, mode))
     }
 
     fn strategy_name(&self, strategy: StrategyId) -> Text<31> {

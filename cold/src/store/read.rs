@@ -3,6 +3,7 @@
 //! Invariant: a value that no projection writes is an error that names its table and column.
 
 use model::decimal_text::SCALE_MAX;
+use model::engine_config::TradingMode;
 use model::identifiers::{Symbol, VenueMessage};
 use model::{
     AccountId, ClientOrderId, CommandKind, InstrumentId, MonotonicNs, OrderStatus, OrderType,
@@ -280,6 +281,7 @@ fn order_of(read: &Read<'_, '_>) -> Result<OrderRow, Unread> {
         strategy: StrategyId(read.number("strategy_id")?),
         strategy_name: read.text("strategy")?,
         market,
+        mode: read.variant("mode", TradingMode::ALL, TradingMode::name)?,
         side: read.variant("side", Side::ALL, Side::name)?,
         order_type: read.variant("order_type", OrderType::ALL, OrderType::name)?,
         time_in_force: read.variant("time_in_force", TimeInForce::ALL, TimeInForce::name)?,

@@ -2,6 +2,7 @@
 //!
 //! A row holds exact numbers and their scales; decimal text is made of them when it is written.
 
+use model::engine_config::TradingMode;
 use model::execution_report::Fill;
 use model::identifiers::{Symbol, VenueMessage};
 use model::{
@@ -62,6 +63,8 @@ pub struct OrderRow {
     pub strategy_name: Text<31>,
     /// Where it trades.
     pub market: Market,
+    /// Whether it is real: the venue's mode when it was created.
+    pub mode: TradingMode,
     /// Which way.
     pub side: Side,
     /// Limit or market.

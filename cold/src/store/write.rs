@@ -124,14 +124,14 @@ fn put_instrument(
 const PUT_ORDER: &str = "\
 INSERT INTO orders (client_order_id, order_id, intent_id, request_id, strategy_id, strategy, \
  venue, account, instrument_id, symbol, side, order_type, time_in_force, post_only, \
- reduce_only, price_scale, quantity_scale, price, price_units, quantity, quantity_units, \
+ reduce_only, mode, price_scale, quantity_scale, price, price_units, quantity, quantity_units, \
  filled_quantity, filled_units, executed_value_units, average_fill_price, fee, fee_units, \
  status, unknown, needs_operator, created_at_ns, submitted_at_ns, acknowledged_at_ns, \
  filled_at_ns, cancelled_at_ns, ended_at_ns, status_since_ns, latency_us, venue_code, \
  error_message, last_sequence) \
 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, \
  ?20, ?21, ?22, ?23, ?24, ?25, ?26, ?27, ?28, ?29, ?30, ?31, ?32, ?33, ?34, ?35, ?36, ?37, ?38, \
- ?39, ?40, ?41) \
+ ?39, ?40, ?41, ?42) \
 ON CONFLICT (client_order_id) DO UPDATE SET order_id = excluded.order_id, \
  intent_id = excluded.intent_id, price = excluded.price, price_units = excluded.price_units, \
  quantity = excluded.quantity, quantity_units = excluded.quantity_units, \
@@ -167,6 +167,7 @@ fn put_order(connection: &Connection, order: &OrderRow) -> rusqlite::Result<()> 
         order.time_in_force.name(),
         order.post_only,
         order.reduce_only,
+        order.mode.name(),
         market.price_scale,
         market.quantity_scale,
         order.limit_price.text(market.price_scale).as_str(),

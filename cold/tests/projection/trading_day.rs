@@ -543,6 +543,7 @@ fn venue() -> VenuePolicy {
         id: VENUE,
         name: Text::new(b"okx").unwrap(),
         dialect: Text::EMPTY,
+        mode: TradingMode::Paper,
         command_window_ns: NS_PER_S,
         settle_ns: 300 * NS_PER_MS,
         command_timeout_ns: 400 * NS_PER_MS,

@@ -53,6 +53,7 @@ pub fn run(arguments: &StartArgs) -> Result<Exit> {
         memory_kib = config::memory_estimate(&settings).total_bytes().div_ceil(1024),
         "millrun starts"
     );
+    announce_modes(&settings);
     let running = start(&settings, options)?;
     wait(&running, signals);
     match running.join()? {
@@ -74,6 +75,18 @@ pub fn run(arguments: &StartArgs) -> Result<Exit> {
                  is sent; open orders stay at the venue. Check the disk (dmesg), then start again"
             );
             Ok(Exit::Journal)
+        }
+    }
+}
+
+/// Says at each venue whether orders are real.
+fn announce_modes(settings: &Settings) {
+    for venue in &settings.venues {
+        let (name, mode) = (venue.name.as_str(), venue.trading_mode());
+        if venue.is_dry_run {
+            tracing::warn!(venue = name, %mode, "DRY_RUN: no order command is sent to this venue");
+        } else {
+            tracing::info!(venue = name, %mode, "orders are sent to this venue");
         }
     }
 }

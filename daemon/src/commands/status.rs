@@ -83,6 +83,7 @@ fn venues(engine: &Engine, config: &EngineConfig) -> Value {
     let shown = venues.map(|(policy, status)| {
         json!({
             "venue": policy.name.as_str(),
+            "mode": policy.mode.name(),
             "state": status.state.name(),
             "sweeps": status.sweep_no,
         })
@@ -167,8 +168,9 @@ fn print_human(status: &Value) {
     print_database(&status["database"]);
     for venue in status["venues"].as_array().into_iter().flatten() {
         println!(
-            "venue      {:15} {} ({} sweeps)",
+            "venue      {:15} {} {} ({} sweeps)",
             word(&venue["venue"]),
+            word(&venue["mode"]),
             word(&venue["state"]),
             venue["sweeps"]
         );

@@ -301,6 +301,7 @@ const VENUE: SectionSpec = SectionSpec {
             Path,
             Required("credentials_file = \"okx.credentials\""),
         ),
+        key("dry_run", Flag, Default("false")),
         key("command_window_ms", within(100, 5_000), Default("5000")),
         key("settle_ms", within(10, 600_000), Default("2000")),
         key("command_timeout_ms", within(10, 60_000), Default("3000")),

@@ -281,6 +281,7 @@ fn venue(values: &SectionValues, base: &Path, errors: &mut ConfigErrors) -> Opti
         credentials_file: values
             .optional_path("credentials_file", base)
             .unwrap_or_default(),
+        is_dry_run: values.flag("dry_run"),
         command_window_ms: values.integer("command_window_ms"),
         settle_ms: values.integer("settle_ms"),
         command_timeout_ms: values.integer("command_timeout_ms"),

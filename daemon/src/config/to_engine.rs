@@ -87,6 +87,7 @@ impl Settings {
                 id: VenueId(u8::try_from(place).expect("at most 16 venues are read")),
                 name,
                 dialect: dialect(settings.kind),
+                mode: settings.trading_mode(),
                 command_window_ns: settings.command_window_ms.saturating_mul(NS_PER_MS),
                 settle_ns: settings.settle_ms.saturating_mul(NS_PER_MS),
                 command_timeout_ns: settings.command_timeout_ms.saturating_mul(NS_PER_MS),

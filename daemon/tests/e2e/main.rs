@@ -5,6 +5,8 @@
 
 #![allow(clippy::unwrap_used, reason = "everything here is a test")]
 
+mod database;
+mod dry_run;
 mod engine_process;
 mod flood;
 mod hostile_writer;

@@ -1,7 +1,7 @@
 //! The configuration that tests share: two venues with rules of their own, three instruments.
 
 use model::engine_config::{
-    InstrumentPolicy, OnLoss, RateRule, RateScope, StrategyPolicy, VenuePolicy,
+    InstrumentPolicy, OnLoss, RateRule, RateScope, StrategyPolicy, TradingMode, VenuePolicy,
 };
 use model::identifiers::{Symbol, Text};
 use model::instrument::{InstrumentKind, InstrumentState};
@@ -48,6 +48,7 @@ pub(crate) fn venue(id: u8, window_ms: u64, settle_ms: u64) -> VenuePolicy {
         id: VenueId(id),
         name: Text::new(format!("venue{id}").as_bytes()).expect("small in tests"),
         dialect: Text::EMPTY,
+        mode: TradingMode::Paper,
         command_window_ns: window_ms * NS_PER_MS,
         settle_ns: settle_ms * NS_PER_MS,
         command_timeout_ns: 400 * NS_PER_MS,

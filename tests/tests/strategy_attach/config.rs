@@ -2,7 +2,7 @@
 //! orders of "grid" stay and those of "second" are cancelled.
 
 use model::engine_config::{
-    InstrumentPolicy, OnLoss, RateRule, RateScope, StrategyPolicy, VenuePolicy,
+    InstrumentPolicy, OnLoss, RateRule, RateScope, StrategyPolicy, TradingMode, VenuePolicy,
 };
 use model::identifiers::Symbol;
 use model::instrument::{InstrumentKind, InstrumentState};
@@ -28,6 +28,7 @@ pub(crate) fn config() -> EngineConfig {
             id: VenueId(0),
             name: Text::new(b"okx").unwrap(),
             dialect: Text::EMPTY,
+            mode: TradingMode::Paper,
             command_window_ns: NS_PER_S,
             settle_ns: NS_PER_S,
             command_timeout_ns: 60 * NS_PER_S,

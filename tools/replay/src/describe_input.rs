@@ -294,6 +294,7 @@ fn venue_policy<'k>(fields: Fields<'k>, policy: &VenuePolicy) -> Fields<'k> {
         id,
         name: _,
         dialect,
+        mode,
         command_window_ns,
         settle_ns,
         command_timeout_ns,
@@ -309,6 +310,7 @@ fn venue_policy<'k>(fields: Fields<'k>, policy: &VenuePolicy) -> Fields<'k> {
     fields
         .venue(*id)
         .text("dialect", dialect)
+        .text("mode", mode)
         .put("command_window_ns", *command_window_ns)
         .put("settle_ns", *settle_ns)
         .put("command_timeout_ns", *command_timeout_ns)

@@ -30,6 +30,8 @@ CREATE TABLE orders (
     account              INTEGER NOT NULL,
     instrument_id        INTEGER NOT NULL REFERENCES instruments (instrument_id),
     symbol               TEXT    NOT NULL,
+    -- live, paper or dry_run: the venue's mode when the order was created.
+    mode                 TEXT    NOT NULL,
     -- For venues that have them.
     position_id          TEXT,
     window_id            TEXT,

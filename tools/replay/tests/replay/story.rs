@@ -452,6 +452,7 @@ pub(crate) fn config() -> EngineConfig {
             id: VenueId(0),
             name: Text::new(b"okx").unwrap(),
             dialect: Text::new(b"okx").unwrap(),
+            mode: TradingMode::Paper,
             command_window_ns: 1_000_000_000,
             settle_ns: 2_000_000_000,
             command_timeout_ns: 5_000_000_000,
