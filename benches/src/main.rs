@@ -1,5 +1,6 @@
 //! Measurements of millrun: `millrun-benches [--rounds N] [--quick] [--json]`, and one scene of
-//! `cargo xtask instructions`: `millrun-benches --scene NAME`.
+//! `cargo xtask instructions`: `millrun-benches --scene NAME`; and the reading of a long journal:
+//! `millrun-benches --recovery ENTRIES`.
 //!
 //! Owns the command line and the order of things: set up what is measured, warm up, run the
 //! rounds, print one report. Every round measures every stage between two looks at the machine
@@ -13,6 +14,7 @@ mod instructions;
 mod jitter;
 mod journal_append;
 mod journal_port;
+mod recovery;
 mod report;
 mod ring;
 mod rounds;
@@ -53,12 +55,18 @@ struct Arguments {
     /// prints their names
     #[arg(long, value_name = "NAME", conflicts_with_all = ["rounds", "quick", "json"])]
     scene: Option<String>,
+    /// Make a journal of so many entries and measure how long a start reads it
+    #[arg(long, value_name = "N", conflicts_with_all = ["rounds", "quick", "json", "scene"])]
+    recovery: Option<u64>,
 }
 
 fn main() -> Result<()> {
     let arguments = Arguments::parse();
     if let Some(scene) = arguments.scene {
         return instructions::run(&scene);
+    }
+    if let Some(entries) = arguments.recovery {
+        return recovery::run(entries);
     }
     let sizes = if arguments.quick {
         Sizes::quick()

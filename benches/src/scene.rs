@@ -152,6 +152,17 @@ pub(crate) fn opening(boot_epoch: u32) -> Result<[Input<'static>; 4]> {
     ])
 }
 
+/// The same input in a journal that has one entry before those of [`opening`].
+pub(crate) fn asked_one_later(input: Input<'static>) -> Input<'static> {
+    match input {
+        Input::ReconFact(ReconFact::SweepEnded(mut ended)) => {
+            ended.asked_at_seq += 1;
+            Input::ReconFact(ReconFact::SweepEnded(ended))
+        }
+        input => input,
+    }
+}
+
 /// A limit order of the strategy.
 pub(crate) fn order() -> NewOrder {
     NewOrder {

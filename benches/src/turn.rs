@@ -113,11 +113,19 @@ impl World {
         let directory = directory.join(format!("turn_{open_orders}_{order_capacity}"));
         let mut port = JournalPort::open(&directory, segment_bytes)?;
         port.reserves_for_orders = open_orders <= RESERVED_ORDERS_MAX;
+        let mut engine = Engine::new(&scene::config(order_capacity)?);
+        let (now, open) = prefill(&mut engine, port.boot_epoch, open_orders)?;
+        let mut world = Self::over(engine, port)?;
+        world.requests = u64::from(open_orders);
+        world.reserve_orders = open_orders + 16;
+        (world.now, world.open) = (now, open);
+        Ok(world)
+    }
+
+    fn over(engine: Engine, port: JournalPort) -> Result<Self> {
         let table =
             InstrumentTable::new(VenueId(0), [&scene::instrument()?], &OkxSettings::default())
                 .map_err(|error| anyhow!("{error}"))?;
-        let mut engine = Engine::new(&scene::config(order_capacity)?);
-        let (now, open) = prefill(&mut engine, port.boot_epoch, open_orders)?;
         let bounds = TurnBounds::default();
         let (venue, strategy) = (VenueStub::new(table)?, StrategyStub::new());
         Ok(Self {
@@ -130,12 +138,52 @@ impl World {
                 Counter::new(),
                 bounds,
             ),
-            now,
-            requests: u64::from(open_orders),
+            now: scene::BEGIN,
+            requests: 0,
             trades: 0,
-            open,
-            reserve_orders: open_orders + 16,
+            open: VecDeque::new(),
+            reserve_orders: 16,
         })
+    }
+
+    /// As [`Self::open`], with everything in the journal from its configuration on, so that it can
+    /// be folded: `open_orders` are placed through it.
+    ///
+    /// # Errors
+    /// What the journal refuses; an order that was refused.
+    pub(crate) fn open_journaled(
+        directory: &Path,
+        open_orders: u32,
+        order_capacity: u32,
+    ) -> Result<Self> {
+        let port = JournalPort::open(directory, 64 << 20)?;
+        let config = scene::config(order_capacity)?;
+        let mut world = Self::over(Engine::new(&config), port)?;
+        world.take(&Input::ConfigApplied(&config))?;
+        for input in scene::opening(world.turn.journal.boot_epoch)? {
+            world.take(&scene::asked_one_later(input))?;
+        }
+        for _ in 0..OPENING_TIMERS {
+            world.take(&Input::Timer)?;
+        }
+        world.reserve_orders = open_orders + 16;
+        for _ in 0..open_orders {
+            world.turn.journal.wait_for_room(world.reserve_orders)?;
+            world.ask();
+            world.run()?;
+            world.show_placed()?;
+        }
+        Ok(world)
+    }
+
+    /// The last sequence in the journal.
+    pub(crate) fn last_sequence(&self) -> u64 {
+        self.turn.journal.writer.next_sequence() - 1
+    }
+
+    /// The digest of the engine's state.
+    pub(crate) fn digest(&self) -> u64 {
+        self.turn.engine().state().digest()
     }
 
     /// Bytes of an order's frame, with its WebSocket header.

@@ -5,6 +5,7 @@
 pub mod attach;
 
 pub mod projector;
+pub mod snapshots;
+pub mod state_fold;
 pub mod store;
-
 pub mod venue_queries;

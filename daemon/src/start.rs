@@ -8,7 +8,7 @@ use crate::assemble::{Running, assemble};
 use crate::clock::utc_anchor;
 use crate::config::{Settings, VenueSettings};
 use crate::pinning::lock_memory;
-use crate::recovery::{Folded, fold};
+use crate::recovery::{Folded, open_and_fold};
 use crate::venue_rules::{venue_credentials, venue_rules};
 use anyhow::{Context, Result};
 use journal::{Journal, JournalOptions};
@@ -75,20 +75,11 @@ fn open(settings: &Settings) -> Result<Opened> {
     options.mode = settings.journal.mode;
     options.segment_bytes = settings.journal.segment_bytes();
     options.allow_tmpfs = settings.journal.allow_tmpfs;
-    let journal = Journal::open(&options)?;
-    report_recovery(&journal);
-    let folded = fold(&directory, |entries| {
-        tracing::info!(entries, "reading the journal")
+    let (journal, folded) = open_and_fold(&options, |sequence| {
+        tracing::info!(sequence, "reading the journal");
     })?;
-    if let Some(engine) = &folded.engine {
-        // The same number that `millrun replay --at` prints for this sequence.
-        let digest = format!("{:016x}", engine.state().digest());
-        tracing::info!(
-            last_sequence = folded.last_sequence,
-            state_digest = digest,
-            "state folded"
-        );
-    }
+    report_recovery(&journal);
+    report_fold(&folded);
     let known = folded.config.as_ref();
     let rules = venue_rules(settings, known)?;
     let version = known.map_or(1, |config| config.version);
@@ -118,6 +109,37 @@ fn create_private_directory(directory: &Path) -> Result<()> {
             directory.display()
         )
     })
+}
+
+/// With which snapshot the state began, and how long it took.
+fn report_fold(folded: &Folded) {
+    for passed in &folded.passed_over {
+        let file = passed.path.display();
+        tracing::warn!("snapshot {file} was passed over: {}", passed.problem);
+    }
+    let took_ms = folded.took.as_millis();
+    if let Some(engine) = &folded.engine {
+        // The same number that `millrun replay --at` prints for this sequence.
+        let digest = format!("{:016x}", engine.state().digest());
+        tracing::info!(
+            last_sequence = folded.last_sequence,
+            state_digest = digest,
+            "state folded"
+        );
+    }
+    match folded.snapshot {
+        Some(snapshot) => tracing::info!(
+            snapshot,
+            entries = folded.folded_entries,
+            took_ms,
+            "state read from a snapshot and the entries behind it"
+        ),
+        None => tracing::info!(
+            entries = folded.folded_entries,
+            took_ms,
+            "state read from the whole journal, without a snapshot"
+        ),
+    }
 }
 
 fn report_recovery(journal: &Journal) {

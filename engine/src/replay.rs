@@ -63,6 +63,14 @@ impl Replay {
         }
     }
 
+    /// Goes on from an engine that has taken everything before.
+    pub fn resume(engine: Engine) -> Self {
+        Self {
+            engine: Some(engine),
+            ..Self::new()
+        }
+    }
+
     /// The engine so far; `None` before the first configuration.
     pub fn engine(&self) -> Option<&Engine> {
         self.engine.as_ref()

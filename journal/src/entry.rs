@@ -295,17 +295,17 @@ impl SegmentCursor {
 }
 
 /// First valid entry at or behind `from`, at any alignment: offset and header. For telling a torn
-/// tail from damage; reads up to the end of the segment.
+/// tail from damage; looks up to `bytes_end`, the [`end_of_bytes`], for no commit word is zero.
 pub(crate) fn find_valid_entry(
     region: &Region,
     identity: &SegmentIdentity,
-    from: u32,
+    (from, bytes_end): (u32, u32),
     buffer: &mut Vec<u8>,
 ) -> Option<(u32, EntryHeader)> {
     let seed = identity.checksum_seed();
     let end = identity.segment_bytes.min(region.region_bytes() as u32);
     let mut offset = from;
-    while offset + ENTRY_OVERHEAD_BYTES <= end {
+    while offset < bytes_end && offset + ENTRY_OVERHEAD_BYTES <= end {
         let word = region.load_acquire(offset);
         // Cheap test first: the commit word binds to the sequence field behind it.
         if word != 0 && word == identity.commit_word(region.load_acquire(offset + 8)) {
@@ -324,9 +324,7 @@ pub(crate) fn find_valid_entry(
 /// End of the last word at or behind `from` that is not zero; `from` if all are.
 pub(crate) fn end_of_bytes(region: &Region, identity: &SegmentIdentity, from: u32) -> u32 {
     let end = identity.segment_bytes.min(region.region_bytes() as u32);
-    let words = (from..end).step_by(8);
-    words
-        .filter(|offset| region.load_acquire(*offset) != 0)
-        .last()
+    region
+        .last_word_set(from.min(end), end)
         .map_or(from, |last| last + 8)
 }

@@ -70,6 +70,9 @@ pub enum JournalErrorKind {
         /// Stored.
         found: u32,
     },
+    /// The SHA-256 of a state file's body is not the one in its header.
+    #[error("the SHA-256 of the body is not the header's")]
+    BodyHash,
     /// A field of the header contradicts its file or its neighbours.
     #[error("{what} is {found}, must be {expected}")]
     WrongField {

@@ -55,12 +55,16 @@ mod survey;
 
 mod start;
 
+pub mod held;
+pub mod state_file;
+
 #[cfg(test)]
 mod heap_tests;
 
 pub use entry::{Entry, Place, Unverified};
 pub use entry_builder::{BodyCursor, EntryBuilder};
 pub use error::{AppendError, EntryFault, JournalError, JournalErrorKind};
+pub use held::{HeldSegment, held_segments};
 pub use keeper::Keeper;
 pub use progress::{Progress, SyncFigures};
 pub use reader::{Follower, Reader, synced_sequence_of};

@@ -119,11 +119,25 @@ impl Region {
     /// If the range is not made of whole words inside the region.
     pub fn copy_out(&self, offset: u32, into: &mut [u8]) {
         assert!(into.len().is_multiple_of(8), "whole words only");
-        self.check(offset, into.len());
-        for (bytes, at) in into.chunks_exact_mut(8).zip((offset..).step_by(8)) {
-            let word = u64::from_le(self.word(at).load(Ordering::Relaxed));
-            bytes.copy_from_slice(&word.to_le_bytes());
+        let words = self.words(offset, into.len() / 8);
+        let (chunks, _) = into.as_chunks_mut::<8>();
+        for (bytes, word) in chunks.iter_mut().zip(words) {
+            // Memory holds little-endian words, whatever the machine: bytes stay as they lie.
+            *bytes = word.load(Ordering::Relaxed).to_ne_bytes();
         }
+    }
+
+    /// The last word in a range that is not zero: its offset.
+    ///
+    /// # Panics
+    /// If the range is not made of whole words inside the region.
+    pub fn last_word_set(&self, from: u32, to: u32) -> Option<u32> {
+        assert!(from <= to, "a range goes forward");
+        let words = self.words(from, (to - from) as usize / 8);
+        let last = words
+            .iter()
+            .rposition(|word| word.load(Ordering::Acquire) != 0)?;
+        Some(from + last as u32 * 8)
     }
 
     /// Stores the word at `offset`, after all that this thread wrote before.
@@ -169,6 +183,18 @@ impl Region {
             "range {offset}+{range_bytes} leaves the region of {}",
             self.region_bytes
         );
+    }
+
+    /// Whole words from `offset`, checked once for all of them.
+    fn words(&self, offset: u32, count: usize) -> &[AtomicU64] {
+        assert!(offset.is_multiple_of(8), "words are aligned");
+        self.check(offset, count * 8);
+        // SAFETY: `check` holds `offset` inside the bytes that `backing` owns.
+        let first = unsafe { self.first_byte.add(offset as usize) }.cast::<AtomicU64>();
+        let words = NonNull::slice_from_raw_parts(first, count);
+        // SAFETY: inside the region (`check`), aligned as in `word`, alive as long as `self`; a
+        // read-only mapping is only ever loaded from (`claim_writer` refuses it).
+        unsafe { words.as_ref() }
     }
 
     #[inline]

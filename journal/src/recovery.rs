@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use crate::boot_epoch::{self, MachineSince};
 use crate::error::{JournalError, JournalErrorKind};
 use crate::repair;
-use crate::survey::{self, Expectation, LaterEntry, Stop, Survey, Tail, TailFacts};
+use crate::survey::{self, Expectation, LaterEntry, Stop, Survey, Tail, TailFacts, Visit};
 
 /// Every way in which good entries can end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -178,6 +178,9 @@ pub struct RecoveryOptions {
     pub base_sequence: u64,
     /// Whether the machine went down since; `None` to compare with the epoch file.
     pub machine: Option<MachineSince>,
+    /// Last sequence of a state that the caller has verified; 0 for none. Sealed segments that lie
+    /// below it whole are not read: their damage is found by whoever reads them later.
+    pub trusted_sequence: u64,
 }
 
 /// Where the next entry goes.
@@ -205,12 +208,13 @@ pub(crate) enum Continuation {
 /// # Errors
 /// Every refusal, with file, offset and last good sequence; then no byte was changed.
 pub fn recover(directory: &Path, options: &RecoveryOptions) -> Result<Recovered, JournalError> {
-    recover_and_continue(directory, options).map(|(recovered, _)| recovered)
+    recover_and_continue(directory, options, &mut |_| {}).map(|(recovered, _)| recovered)
 }
 
 pub(crate) fn recover_and_continue(
     directory: &Path,
     options: &RecoveryOptions,
+    visit: Visit<'_>,
 ) -> Result<(Recovered, Continuation), JournalError> {
     let stored = boot_epoch::read_epoch(directory)?;
     let machine = options
@@ -220,8 +224,9 @@ pub(crate) fn recover_and_continue(
         instance_tag: options.instance_tag,
         base_sequence: options.base_sequence,
         machine,
+        trusted_sequence: options.trusted_sequence,
     };
-    let survey = survey::survey(directory, &expected)?;
+    let survey = survey::survey(directory, &expected, visit)?;
     if stored.is_none() && !survey.segments.is_empty() {
         let path = directory.join(boot_epoch::EPOCH_FILE);
         return Err(JournalError::new(JournalErrorKind::EpochMissing, &path, 0));

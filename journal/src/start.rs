@@ -10,6 +10,7 @@ use std::sync::Arc;
 
 use crate::boot_epoch::claim_epoch;
 use crate::directory::{check_directory, create_directory};
+use crate::entry::Entry;
 use crate::error::JournalError;
 use crate::header::{self, Opening};
 use crate::keeper::{Keeper, KeeperEnds, KeeperWork, RETIRED_CAPACITY, SPARES_AHEAD};
@@ -39,6 +40,9 @@ pub struct JournalOptions {
     pub minutes_since_2025: u64,
     /// Last sequence that a base holds; 0 for none.
     pub base_sequence: u64,
+    /// Last sequence of a state that was verified; 0 for none. See
+    /// [`RecoveryOptions::trusted_sequence`].
+    pub trusted_sequence: u64,
     /// Whether a file system in memory is good enough; for tests.
     pub allow_tmpfs: bool,
 }
@@ -54,6 +58,7 @@ impl JournalOptions {
             populate_bytes: 4 * 1024 * 1024,
             minutes_since_2025,
             base_sequence: 0,
+            trusted_sequence: 0,
             allow_tmpfs: false,
         }
     }
@@ -83,6 +88,19 @@ impl Journal {
         Self::open_with(options, MappedFileSync)
     }
 
+    /// As [`open`](Self::open), and shows every entry that is read and good to `visit`: once, in
+    /// order, so that nobody has to read the journal a second time. What a refused journal showed
+    /// before the refusal is to be forgotten.
+    ///
+    /// # Errors
+    /// As [`open`](Self::open).
+    pub fn open_visiting(
+        options: &JournalOptions,
+        visit: &mut dyn FnMut(&Entry<'_>),
+    ) -> Result<Self, JournalError> {
+        Self::open_all(options, MappedFileSync, visit)
+    }
+
     /// As [`open`](Self::open) with another way to the disk: for tests that make syncing fail.
     ///
     /// # Errors
@@ -91,8 +109,16 @@ impl Journal {
         options: &JournalOptions,
         device: D,
     ) -> Result<Self, JournalError> {
+        Self::open_all(options, device, &mut |_| {})
+    }
+
+    fn open_all<D: SyncDevice + 'static>(
+        options: &JournalOptions,
+        device: D,
+        visit: &mut dyn FnMut(&Entry<'_>),
+    ) -> Result<Self, JournalError> {
         let directory = &options.directory;
-        let opening = OpeningJournal::recover(options)?;
+        let opening = OpeningJournal::recover(options, visit)?;
         let Parts {
             writer,
             keeper,
@@ -137,7 +163,10 @@ struct Parts<D> {
 }
 
 impl OpeningJournal {
-    fn recover(options: &JournalOptions) -> Result<Self, JournalError> {
+    fn recover(
+        options: &JournalOptions,
+        visit: &mut dyn FnMut(&Entry<'_>),
+    ) -> Result<Self, JournalError> {
         let directory = &options.directory;
         create_directory(directory)?;
         check_directory(directory, options.allow_tmpfs)?;
@@ -146,8 +175,9 @@ impl OpeningJournal {
             instance_tag: options.instance_tag,
             base_sequence: options.base_sequence,
             machine: None,
+            trusted_sequence: options.trusted_sequence,
         };
-        let (recovered, continuation) = recover_and_continue(directory, &recovery)?;
+        let (recovered, continuation) = recover_and_continue(directory, &recovery, visit)?;
         let boot_epoch = claim_epoch(directory, recovered.boot_epoch, options.minutes_since_2025)?;
         let resume = Resume {
             options,

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 
 use crate::boot_epoch::MachineSince;
 use crate::directory::{Inventory, check_file, take_inventory};
-use crate::entry::{EntryHeader, SegmentCursor, Step, end_of_bytes, find_valid_entry};
+use crate::entry::{Entry, EntryHeader, SegmentCursor, Step, end_of_bytes, find_valid_entry};
 use crate::error::{EntryFault, JournalError, JournalErrorKind};
 use crate::header::{self, Opening, SyncMarker};
 use crate::layout::{ENTRIES_START, ENTRY_ALIGN_BYTES, KIND_RESERVED_FROM, SegmentIdentity};
@@ -105,13 +105,23 @@ pub(crate) struct Expectation {
     pub(crate) instance_tag: u16,
     pub(crate) base_sequence: u64,
     pub(crate) machine: MachineSince,
+    /// Entries below are held by a state that was verified: sealed segments that lie below it whole
+    /// are not read again.
+    pub(crate) trusted_sequence: u64,
 }
+
+/// Is shown every good entry, once, in order, from the first segment that is read.
+pub(crate) type Visit<'v> = &'v mut dyn FnMut(&Entry<'_>);
 
 /// Looks at everything.
 ///
 /// # Errors
 /// Whatever makes the journal unusable before its tail.
-pub(crate) fn survey(directory: &Path, expected: &Expectation) -> Result<Survey, JournalError> {
+pub(crate) fn survey(
+    directory: &Path,
+    expected: &Expectation,
+    visit: Visit<'_>,
+) -> Result<Survey, JournalError> {
     let inventory = take_inventory(directory)?;
     let mut segments = Vec::with_capacity(inventory.segments.len());
     for (at, (index, path)) in inventory.segments.iter().enumerate() {
@@ -134,13 +144,18 @@ pub(crate) fn survey(directory: &Path, expected: &Expectation) -> Result<Survey,
         entries: 0,
         tail: None,
     };
-    survey.walk(directory, expected)?;
+    survey.walk(directory, expected, visit)?;
     Ok(survey)
 }
 
 impl Survey {
     /// Walks all opened segments and leaves the facts about the end in `tail`.
-    fn walk(&mut self, directory: &Path, expected: &Expectation) -> Result<(), JournalError> {
+    fn walk(
+        &mut self,
+        directory: &Path,
+        expected: &Expectation,
+        visit: Visit<'_>,
+    ) -> Result<(), JournalError> {
         let Some(opened) = self.segments.first().and_then(|first| first.opened) else {
             return self.never_opened(expected);
         };
@@ -162,7 +177,14 @@ impl Survey {
                 break;
             };
             self.check_chain(at, &opened, previous_seal)?;
-            let (step, cursor) = self.walk_segment(at, &mut buffer);
+            if let Some(next) = self.trusted_next(at, &opened, expected.trusted_sequence) {
+                self.entries += next.first_sequence - opened.first_sequence;
+                self.last_sequence = next.first_sequence - 1;
+                self.last_epoch = next.boot_epoch;
+                previous_seal = next.previous_seal_checksum;
+                continue;
+            }
+            let (step, cursor) = self.walk_segment(at, &mut buffer, visit);
             let next_opened = self
                 .segments
                 .get(at + 1)
@@ -221,15 +243,28 @@ impl Survey {
         Ok(())
     }
 
-    fn walk_segment(&mut self, at: usize, buffer: &mut Vec<u8>) -> (Step, SegmentCursor) {
+    /// The opening behind this segment, when the segment lies below the trusted sequence whole.
+    fn trusted_next(&self, at: usize, opened: &Opening, trusted: u64) -> Option<Opening> {
+        let next = self.segments.get(at + 1)?.opened?;
+        let follows = next.first_sequence >= opened.first_sequence;
+        (follows && next.first_sequence <= trusted).then_some(next)
+    }
+
+    fn walk_segment(
+        &mut self,
+        at: usize,
+        buffer: &mut Vec<u8>,
+        visit: Visit<'_>,
+    ) -> (Step, SegmentCursor) {
         let segment = &self.segments[at];
         let next_sequence = self.last_sequence + 1;
         let mut cursor = SegmentCursor::new(segment.identity, next_sequence, self.last_epoch);
         loop {
             match cursor.step(&segment.region, buffer) {
-                Step::Entry(header, _) => {
+                Step::Entry(header, place) => {
                     self.last_sequence = header.sequence;
                     self.entries += 1;
+                    visit(&header.with_body(buffer, place));
                 }
                 step => {
                     self.last_epoch = cursor.boot_epoch;
@@ -329,8 +364,11 @@ struct LaterEntries {
 impl LaterEntries {
     fn collect(&mut self, segment: &Surveyed, from: u32, buffer: &mut Vec<u8>) {
         let (region, identity) = (&segment.region, &segment.identity);
+        let bytes_end = end_of_bytes(region, identity, from);
         let mut from = from;
-        while let Some((offset, header)) = find_valid_entry(region, identity, from, buffer) {
+        while let Some((offset, header)) =
+            find_valid_entry(region, identity, (from, bytes_end), buffer)
+        {
             from = offset + header.length_bytes.next_multiple_of(ENTRY_ALIGN_BYTES);
             self.count += 1;
             if header.kind < KIND_RESERVED_FROM && self.kept.len() < LATER_ENTRIES_KEPT {

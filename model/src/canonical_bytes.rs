@@ -225,17 +225,35 @@ impl<T: CanonicalBytes> CanonicalBytes for Vec<T> {
     }
 
     fn take(source: &mut ByteSource<'_>) -> Result<Self, BytesError> {
-        let count = u16::take(source)?;
-        // Every element takes a byte or more: a count beyond the bytes left is refused before
-        // anything is reserved for it.
-        if usize::from(count) > source.remaining() {
-            return Err(BytesError::TooShort {
-                wanted: count.into(),
-                found: source.remaining(),
-            });
-        }
-        (0..count).map(|_| T::take(source)).collect()
+        let mut list = Self::new();
+        take_list(&mut list, source)?;
+        Ok(list)
     }
+}
+
+/// Takes a list as [`Vec`] does into one that is there, which keeps its room.
+///
+/// # Errors
+/// As of its elements, and a count that the bytes left cannot hold.
+pub fn take_list<T: CanonicalBytes>(
+    into: &mut Vec<T>,
+    source: &mut ByteSource<'_>,
+) -> Result<(), BytesError> {
+    into.clear();
+    let count = u16::take(source)?;
+    // Every element takes a byte or more: a count beyond the bytes left is refused before
+    // anything is reserved for it.
+    if usize::from(count) > source.remaining() {
+        return Err(BytesError::TooShort {
+            wanted: count.into(),
+            found: source.remaining(),
+        });
+    }
+    into.reserve(count.into());
+    for _ in 0..count {
+        into.push(T::take(source)?);
+    }
+    Ok(())
 }
 
 /// Puts a slice as [`Vec`] does.

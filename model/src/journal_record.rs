@@ -4,7 +4,9 @@
 //! entry's header, which the journal owns. A record that was written by this module is read back as
 //! the same input and decisions, or the bytes are refused.
 
-use crate::canonical_bytes::{ByteSink, ByteSource, BytesError, CanonicalBytes, put_list};
+use crate::canonical_bytes::{
+    ByteSink, ByteSource, BytesError, CanonicalBytes, put_list, take_list,
+};
 use crate::decision::Decision;
 use crate::engine_config::EngineConfig;
 use crate::execution_report::VenueReport;
@@ -152,7 +154,7 @@ pub fn take_entry<'a>(
         decisions,
     } = buffers;
     let input = take_input(kind, &mut source, reports, config)?;
-    *decisions = Vec::take(&mut source)?;
+    take_list(decisions, &mut source)?;
     source.finish()?;
     Ok((input, decisions))
 }
@@ -170,7 +172,7 @@ fn take_input<'a>(
             let link = LinkId::take(source)?;
             let length = u32::take(source)?;
             let raw = source.take(usize::try_from(length).unwrap_or(usize::MAX))?;
-            *reports = Vec::take(source)?;
+            take_list(reports, source)?;
             Input::VenueFrame {
                 venue,
                 link,

@@ -6,7 +6,7 @@
 //! on reading; then the state is put once more, and bytes that it would not have written are
 //! refused. Not for the hot path: both walk the whole store.
 
-use super::digest::CanonicalHash;
+use super::digest::StreamHash;
 use super::{
     DeadlineKey, Deadlines, Latches, State, StrategyState, TASKS_MAX, TaskProgress, VenueRates,
 };
@@ -71,9 +71,23 @@ impl State {
     /// A hash of everything that can change a decision: two states with equal digests decide alike
     /// on equal inputs (but for a 64-bit chance). Not for the hot path.
     pub fn digest(&self) -> u64 {
-        let mut sink = CanonicalHash::default();
+        let mut sink = StreamHash::default();
         self.put_bytes(&mut sink);
-        sink.0
+        sink.finish()
+    }
+
+    /// The digest of the state that wrote these bytes.
+    pub fn digest_of(bytes: &[u8]) -> u64 {
+        let mut sink = StreamHash::default();
+        sink.put(bytes);
+        sink.finish()
+    }
+
+    /// A hash of the configuration in force.
+    pub fn config_digest(&self) -> u64 {
+        let mut sink = StreamHash::default();
+        self.config.put(&mut sink);
+        sink.finish()
     }
 
     /// Puts the whole state. The same for a live engine and for one that folded its journal.

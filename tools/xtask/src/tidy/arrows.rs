@@ -118,6 +118,7 @@ const MAP: &[Arrows] = &[
             "millrun-engine",
             "millrun-protocol",
             "millrun-transport",
+            "millrun-cold",
             "millrun-client",
             "millrun-venue-simulator",
         ],
