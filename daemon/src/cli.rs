@@ -47,6 +47,7 @@ Examples:
   millrun order list --config millrun.toml     open orders
   millrun db rebuild --config millrun.toml     the database, made anew from the journal
   millrun replay --dir data/journal --from 1   the journal, entry by entry
+  millrun explain 504403158265495553           one order's whole story
   millrun replay --verify                      the engine over its journal again, compared
 
 Exit codes: 0 done; 1 failed; 2 wrong arguments; 3 configuration or key file refused;
@@ -74,6 +75,8 @@ enum Command {
     Simulate(Forwarded),
     /// Print, filter, follow and re-execute a journal.
     Replay(replay::ReplayArgs),
+    /// The whole story of one order, from the journal alone.
+    Explain(replay::ExplainArgs),
     /// Run an example strategy in this process.
     #[command(subcommand)]
     Strategy(Strategy),
@@ -127,6 +130,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
             venue_simulator::run_cli(arguments, None).map(|()| Exit::Ok)
         }
         Command::Replay(arguments) => return replay::run_cli(&arguments),
+        Command::Explain(arguments) => return replay::run_explain(&arguments),
         Command::Strategy(Strategy::Grid(arguments)) => {
             strategy_example::run_grid(&arguments).map(|()| Exit::Ok)
         }

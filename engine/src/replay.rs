@@ -7,8 +7,9 @@
 
 use crate::decisions::{Decisions, FRAME_DECISIONS_MAX};
 use crate::engine::{Engine, Moment};
+use crate::risk::check_run::CheckRun;
 use model::Decision;
-use model::input::{EntryKind, Input};
+use model::input::{EntryKind, Input, RequestInput};
 
 /// An entry that stands before the first configuration: no engine can take it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -84,6 +85,13 @@ impl Replay {
     /// What was decided by the last [`Self::reexecute`].
     pub fn decided(&self) -> &[Decision] {
         self.decisions.as_slice()
+    }
+
+    /// Every check that a request meets, as [`Engine::checks_of`]; its entry must be folded next.
+    /// Nothing before the first configuration.
+    pub fn checks_of(&mut self, moment: Moment, request: &RequestInput) -> Vec<CheckRun> {
+        let engine = self.engine.as_mut();
+        engine.map_or_else(Vec::new, |engine| engine.checks_of(moment, request))
     }
 
     /// Takes over an entry as it was recorded.

@@ -17,6 +17,7 @@ mod orders;
 mod process_deaths;
 mod refusals;
 mod stage_stamps;
+mod stories;
 mod strategies;
 mod strict;
 mod venue_faults;

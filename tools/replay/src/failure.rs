@@ -84,6 +84,11 @@ pub enum ReplayError {
         /// What there is.
         known: Vec<String>,
     },
+    /// No entry is about an order or request of this name.
+    OrderNotFound {
+        /// What was asked for.
+        name: String,
+    },
     /// There is nothing to run the engine over.
     NoEntries {
         /// Where.
@@ -122,6 +127,7 @@ impl ReplayError {
                 _ => 1,
             },
             Self::WrongDirectory { .. }
+            | Self::OrderNotFound { .. }
             | Self::NoEntries { .. }
             | Self::Output(_)
             | Self::Signals(_) => 1,
@@ -198,6 +204,11 @@ impl fmt::Display for ReplayError {
                     known.join(", ")
                 )
             }
+            Self::OrderNotFound { name } => write!(
+                f,
+                "ORDER_NOT_FOUND: no entry of this journal is about {name}; see `millrun order \
+                 list --all`, or name it STRATEGY:REQUEST"
+            ),
             Self::NoEntries { directory } => write!(
                 f,
                 "{} holds no journal entries; name the journal's directory with --dir (it is \

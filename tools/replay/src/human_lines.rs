@@ -71,7 +71,7 @@ fn write_item(line: &mut String, mark: &str, item: &Map<String, Value>) {
     line.push('\n');
 }
 
-fn write_fields(line: &mut String, fields: &Map<String, Value>) {
+pub(crate) fn write_fields(line: &mut String, fields: &Map<String, Value>) {
     let mut first = true;
     for (name, value) in fields {
         let mut text = String::new();

@@ -31,18 +31,21 @@ mod describe_control;
 mod describe_decision;
 mod describe_input;
 mod describe_report;
+mod describe_state;
 mod fields;
 
 mod human_lines;
 mod json_lines;
 
 mod difference;
+mod explain;
 mod venue_codec;
 mod verify;
 mod verify_command;
 
 pub use arguments::ReplayArgs;
 pub use difference::{Difference, DifferentPart};
+pub use explain::{ExplainArgs, OrderName, explain, explain_all, run_explain};
 pub use failure::ReplayError;
 pub use terminal::run_cli;
 pub use venue_codec::CodecError;

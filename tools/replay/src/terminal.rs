@@ -46,7 +46,7 @@ pub fn run_cli(args: &ReplayArgs) -> ExitCode {
     ended(replayed.map(|_| 0))
 }
 
-fn ended(code: Result<u8, ReplayError>) -> ExitCode {
+pub(crate) fn ended(code: Result<u8, ReplayError>) -> ExitCode {
     ExitCode::from(code.unwrap_or_else(|error| {
         // A standard error that is closed leaves the exit code to tell it.
         let _ = writeln!(io::stderr(), "error: {error}");

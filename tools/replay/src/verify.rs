@@ -324,12 +324,18 @@ impl Comparer {
     ) -> Option<Difference> {
         for (at, stamp) in stamps.iter().enumerate() {
             // Intents of entries that were folded are not compared.
-            let Some(intended) = self.intents.remove(&stamp.intent_seq) else {
+            let Some(intended) = self.intents.get(&stamp.intent_seq) else {
                 continue;
             };
             totals.payloads += 1;
             if intended.payload_hash != Some(stamp.payload_hash) {
-                return Some(self.payload_differs(entry, at, stamps, &intended));
+                let intent = intended.intent;
+                let hash = intended.payload_hash;
+                return Some(self.payload_differs(entry, at, stamps, &intent, hash));
+            }
+            // What is still in the backlog is stamped again when it left.
+            if stamp.written_at.0 != 0 {
+                self.intents.remove(&stamp.intent_seq);
             }
         }
         None
@@ -376,22 +382,23 @@ impl Comparer {
         entry: &Entry<'_>,
         at: usize,
         stamps: &[SentStamp],
-        intended: &Intended,
+        intent: &OrderIntent,
+        payload_hash: Option<u64>,
     ) -> Difference {
         let told = stamps
             .iter()
             .map(|it| stamp(Fields::new(&self.in_force), it).into_map());
         let recorded: Vec<Told> = told.collect();
         let mut computed = recorded.clone();
-        let payload = match self.codecs.encode(&intended.intent) {
+        let payload = match self.codecs.encode(intent) {
             Ok(payload) => String::from_utf8_lossy(payload).into_owned(),
             Err(error) => error.to_string(),
         };
         if let Some(fields) = computed.get_mut(at) {
-            let hash = intended.payload_hash.map(|hash| format!("{hash:016x}"));
+            let hash = payload_hash.map(|hash| format!("{hash:016x}"));
             fields.insert("payload_hash".to_owned(), hash.into());
             fields.insert("payload".to_owned(), payload.into());
-            let intent = intent_fields(Fields::new(&self.in_force), &intended.intent);
+            let intent = intent_fields(Fields::new(&self.in_force), intent);
             fields.insert("intent".to_owned(), intent.into_map().into());
         }
         self.difference(entry, DifferentPart::Payload, at, recorded, computed)
