@@ -23,6 +23,7 @@ Examples:
   millrun replay --order 4611686018427387905 --raw
   millrun replay --kind Request,Sent --strategy grid --from 1000 --limit 20
   millrun replay --follow --json | jq .kind
+  millrun replay --at 10000 --json | jq .positions
   millrun replay --verify
   millrun replay --verify --from 10000 --to 20000 --json
 
@@ -71,6 +72,12 @@ pub struct ReplayArgs {
     #[arg(long, conflicts_with_all = ["kind", "order", "strategy", "instrument", "grep", "limit",
         "follow", "raw"])]
     pub verify: bool,
+    /// Show the whole state behind this entry: orders, commands under way, positions, strategies,
+    /// venues, with its digest.
+    #[arg(long, value_name = "SEQ", value_parser = clap::value_parser!(u64).range(1..),
+        conflicts_with_all = ["kind", "order", "strategy", "instrument", "grep", "limit", "follow",
+        "raw", "verify", "from", "to"])]
+    pub at: Option<u64>,
     /// One JSON object per entry.
     #[arg(long)]
     pub json: bool,

@@ -9,6 +9,7 @@ use model::execution_report::FEE_SCALE;
 use model::{InstrumentId, StrategyId};
 use serde_json::{Map, Value, json};
 
+use crate::describe_control::scope;
 use crate::fields::{Fields, decimal_text, utc_text};
 use crate::in_force::InForce;
 
@@ -97,6 +98,7 @@ pub(crate) fn state(known: &InForce, state: &State) -> Map<String, Value> {
         "open_orders": state.orders.open_count(),
         "executions_room": state.executions.room(),
         "tasks": tasks,
+        "latches": latches(known, state),
         "venues": venues(known, state),
         "strategies": strategies(known, state),
         "positions": positions(known, state),
@@ -106,6 +108,15 @@ pub(crate) fn state(known: &InForce, state: &State) -> Map<String, Value> {
         Value::Object(told) => told,
         _ => Map::new(),
     }
+}
+
+fn latches(known: &InForce, state: &State) -> Vec<Value> {
+    let closed = state.latches.closed().iter();
+    let told = closed.map(|(latch, over)| {
+        let fields = Fields::new(known).text("latch", latch);
+        Value::Object(scope(fields, *over).into_map())
+    });
+    told.collect()
 }
 
 fn venues(known: &InForce, state: &State) -> Vec<Value> {

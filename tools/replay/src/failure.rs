@@ -89,6 +89,13 @@ pub enum ReplayError {
         /// What was asked for.
         name: String,
     },
+    /// The journal ends before the entry that was asked for.
+    NoSuchEntry {
+        /// What was asked for.
+        found: u64,
+        /// The last entry; 0 for none.
+        last: u64,
+    },
     /// There is nothing to run the engine over.
     NoEntries {
         /// Where.
@@ -131,7 +138,7 @@ impl ReplayError {
             | Self::NoEntries { .. }
             | Self::Output(_)
             | Self::Signals(_) => 1,
-            Self::UnknownName { .. } | Self::EmptyRange { .. } => 2,
+            Self::UnknownName { .. } | Self::EmptyRange { .. } | Self::NoSuchEntry { .. } => 2,
             Self::RecordVersion { .. }
             | Self::UnknownKind { .. }
             | Self::UnreadableRecord { .. }
@@ -204,6 +211,10 @@ impl fmt::Display for ReplayError {
                     known.join(", ")
                 )
             }
+            Self::NoSuchEntry { found, last } => write!(
+                f,
+                "there is no entry {found}: the journal's last one is {last}"
+            ),
             Self::OrderNotFound { name } => write!(
                 f,
                 "ORDER_NOT_FOUND: no entry of this journal is about {name}; see `millrun order \

@@ -39,6 +39,7 @@ mod json_lines;
 
 mod difference;
 mod explain;
+mod state_at;
 mod venue_codec;
 mod verify;
 mod verify_command;
@@ -47,6 +48,7 @@ pub use arguments::ReplayArgs;
 pub use difference::{Difference, DifferentPart};
 pub use explain::{ExplainArgs, OrderName, explain, explain_all, run_explain};
 pub use failure::ReplayError;
+pub use state_at::state_at;
 pub use terminal::run_cli;
 pub use venue_codec::CodecError;
 pub use verify::{Verdict, Verification, Verifier};

@@ -16,8 +16,8 @@ use signal_hook::flag;
 
 use crate::arguments::ReplayArgs;
 use crate::failure::ReplayError;
-use crate::verify_command;
 use crate::walk::{Pace, Streams, run};
+use crate::{state_at, verify_command};
 
 /// Between two looks at the end of a live journal.
 const WAIT_NS: i64 = 10_000_000;
@@ -25,6 +25,11 @@ const WAIT_NS: i64 = 10_000_000;
 /// Runs a replay on standard output and error. Exit codes are in the help text.
 pub fn run_cli(args: &ReplayArgs) -> ExitCode {
     let mut out = BufWriter::with_capacity(64 * 1024, io::stdout().lock());
+    if let Some(sequence) = args.at {
+        let shown = state_at::run(args, sequence, &mut out);
+        leave_unwritten(out);
+        return ended(shown.map(|()| 0));
+    }
     if args.verify {
         let verified = verify_command::run(args, &mut out);
         leave_unwritten(out);

@@ -183,6 +183,7 @@ fn wrong_options_are_refused_by_name() {
         &["--limit", "0"],
         &["--from", "x"],
         &["--at"],
+        &["--at", "0"],
     ] {
         assert!(arguments(Path::new("j"), options).is_err(), "{options:?}");
     }

@@ -397,3 +397,47 @@ fn a_venue_whose_dialect_is_not_known_is_named_and_nothing_is_guessed() {
     assert_eq!(error.exit_code(), 5);
     assert!(error.to_string().contains("klingon"), "{error}");
 }
+
+// covers: HP6 P2
+#[test]
+fn the_state_at_any_entry_has_the_digest_that_the_engine_had_there() {
+    let mut recording = Recording::open();
+    let mut digests = Vec::new();
+    let mut note = |recording: &mut Recording| {
+        let last = recording.stage.writer().next_sequence() - 1;
+        digests.push((last, recording.engine.state().digest()));
+    };
+    note(&mut recording);
+    recording.ask(0, 1, Request::New(new_order()));
+    note(&mut recording);
+    recording.hear(&push("partially_filled", "0.25", Some(("778", "0.25"))));
+    note(&mut recording);
+    for (at, digest) in digests {
+        let (code, out) = program(
+            &recording.stage.directory,
+            &["--at", &at.to_string(), "--json"],
+        );
+        assert_eq!(code, Some(0));
+        let state: Value = serde_json::from_str(&out).unwrap();
+        assert_eq!(state["state_digest"], format!("{digest:016x}"), "{at}");
+        assert_eq!(state["sequence"], at);
+    }
+    let (_, out) = program(&recording.stage.directory, &["--at", "8", "--json"]);
+    let state: Value = serde_json::from_str(&out).unwrap();
+    assert_eq!(state["positions"][0]["position"], "0.25");
+    assert_eq!(state["positions"][0]["open_buy"], "0.75");
+    assert_eq!(state["orders"][0]["status"], "partially_filled");
+    assert_eq!(state["strategies"][0]["attached"], true);
+    assert_eq!(state["venues"][0]["state"], "LIVE");
+    let (_, out) = program(&recording.stage.directory, &["--at", "8"]);
+    assert!(
+        out.contains("position  instrument=BTC-USDT position=0.25"),
+        "{out}"
+    );
+    assert!(
+        out.lines().last().unwrap().starts_with("state sequence=8 "),
+        "{out}"
+    );
+    let (code, _) = program(&recording.stage.directory, &["--at", "9"]);
+    assert_eq!(code, Some(2));
+}
