@@ -94,6 +94,7 @@ fn policy() -> Result<InstrumentPolicy> {
         open_orders_max: u32::MAX,
         position_long_max: Quantity::from_units(i64::MAX),
         position_short_max: Quantity::from_units(i64::MAX),
+        halt_on_recon_break: false,
     })
 }
 

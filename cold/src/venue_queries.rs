@@ -17,6 +17,7 @@ mod query_budget;
 mod query_error;
 mod query_note;
 mod start_up;
+mod statements;
 mod sweep;
 mod time_offset;
 mod worker;

@@ -27,7 +27,9 @@ use model::attach_message::IdleMode;
 use model::engine_config::StrategyPolicy;
 use model::input::{Input, RecoveryStarted};
 use model::time::{NS_PER_MS, NS_PER_S};
-use model::{BootEpoch, ClientOrderId, EngineConfig, InstrumentId, UnixNs, UtcAnchor, VenueId};
+use model::{
+    BootEpoch, ClientOrderId, EngineConfig, Instrument, InstrumentId, UnixNs, UtcAnchor, VenueId,
+};
 use rings::in_process::{Consumer, ring};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -113,7 +115,7 @@ pub(crate) fn assemble(
         outcomes,
         notes,
         venues,
-        instrument_venues: instrument_venues(&config),
+        instruments: instruments(&config),
         waker: waker.clone(),
         anchor,
         stop: Arc::clone(&cold_stop),
@@ -143,9 +145,9 @@ fn turn_bounds(settings: &Settings) -> TurnBounds {
 }
 
 /// Where each instrument trades, at the place of its id.
-fn instrument_venues(config: &EngineConfig) -> Vec<VenueId> {
+fn instruments(config: &EngineConfig) -> Vec<Instrument> {
     let policies = config.instruments.iter();
-    policies.map(|policy| policy.instrument.venue).collect()
+    policies.map(|policy| policy.instrument).collect()
 }
 
 fn hot_settings(settings: &Settings) -> HotSettings {

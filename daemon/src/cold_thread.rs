@@ -7,6 +7,7 @@
 
 use crate::clock::{monotonic_now, utc_anchor};
 use crate::message_port::Message;
+use crate::position_log::log_position;
 use crate::recovery::entry_kind;
 use crate::venue_connection::ConnectionNote;
 use anyhow::{Context, Result};
@@ -18,7 +19,9 @@ use model::input::{EntryKind, Input};
 use model::journal_record::{EntryBuffers, take_entry};
 use model::order_change::ChangeBody;
 use model::time::{NS_PER_MS, NS_PER_S};
-use model::{Decision, InstrumentId, MonotonicNs, OrderChange, UnixNs, UtcAnchor, VenueId};
+use model::{
+    Decision, Instrument, InstrumentId, MonotonicNs, OrderChange, UnixNs, UtcAnchor, VenueId,
+};
 use rings::in_process::{Consumer, Producer};
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -64,8 +67,8 @@ pub struct ColdThread {
     pub notes: Vec<Consumer<(VenueId, ConnectionNote)>>,
     /// The venues, each at the place of its id.
     pub venues: Vec<ColdVenue>,
-    /// Where each instrument trades, at the place of its id.
-    pub instrument_venues: Vec<VenueId>,
+    /// The instruments, each at the place of its id.
+    pub instruments: Vec<Instrument>,
     /// Wakes a parked hot thread.
     pub waker: HotWaker,
     /// The clocks' pair that the hot thread has.
@@ -191,15 +194,14 @@ impl ColdThread {
                     on_live();
                 }
             }
+            Decision::Position { .. } => log_position(decision, &self.instruments),
             other => log_decision(other),
         }
     }
 
     fn venue_of(&self, instrument: InstrumentId) -> Option<&ColdVenue> {
-        let venue = self
-            .instrument_venues
-            .get(usize::try_from(instrument.0).ok()?)?;
-        self.venues.get(usize::from(venue.0))
+        let instrument = self.instruments.get(usize::try_from(instrument.0).ok()?)?;
+        self.venues.get(usize::from(instrument.venue.0))
     }
 
     fn look_up(
@@ -289,6 +291,11 @@ impl ColdThread {
 /// What an operator should know of a decision that asks nothing of the cold side.
 fn log_decision(decision: &Decision) {
     match decision {
+        // Said with both numbers where the comparison is.
+        Decision::Alarm {
+            code: AlarmCode::ReconBreak,
+            ..
+        } => {}
         Decision::Alarm {
             code,
             client_order_id,
@@ -334,6 +341,8 @@ fn log_decision(decision: &Decision) {
         | Decision::TaskMoved { .. }
         | Decision::TaskDone
         | Decision::Ignored(_)
+        | Decision::Position { .. }
+        | Decision::Foreign(_)
         | Decision::Evicted { .. } => {}
     }
 }

@@ -294,6 +294,8 @@ pub struct InstrumentSettings {
     pub max_long: LimitText,
     /// `risk.max_short`.
     pub max_short: LimitText,
+    /// No new order while the venue's position is not ours.
+    pub halt_on_recon_break: bool,
 }
 
 /// `[[strategy]]`.

@@ -21,6 +21,7 @@ pub mod recovery;
 pub mod assemble;
 pub mod cold_services;
 pub mod cold_thread;
+mod position_log;
 pub mod start;
 pub mod venue_rules;
 

@@ -60,7 +60,7 @@ impl Engine {
         };
         match input {
             Input::Request(request) => pass.request(request),
-            Input::VenueFrame { venue, reports, .. } => pass.venue_frame(*venue, reports),
+            Input::VenueFrame { reports, .. } => pass.venue_frame(input, reports),
             Input::LinkChanged(change) => pass.link_changed(input, change),
             Input::Timer => pass.timer(),
             Input::Control(control) => pass.control(*control),

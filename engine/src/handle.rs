@@ -5,6 +5,7 @@ mod executions;
 mod latches;
 mod lookups;
 mod operations;
+mod positions;
 mod reports;
 pub(crate) mod request_checks;
 mod requests;

@@ -5,9 +5,11 @@
 
 mod apply_change;
 mod deadlines;
-mod digest;
+pub(crate) mod digest;
+mod facts;
 mod latches;
 mod may_send;
+mod positions;
 mod rates;
 mod reconfigure;
 mod runs;
@@ -17,6 +19,8 @@ mod tasks;
 
 pub use deadlines::{DeadlineKey, Deadlines};
 pub use latches::Latches;
+use positions::ForeignFills;
+pub use positions::{AccountPosition, BALANCES_MAX, BalanceBook, KnownBalance};
 pub(crate) use rates::VenueRates;
 pub use state_bytes::{STATE_VERSION, StateBytesError};
 pub use strategy::{Answer, RequestNovelty, StrategyState};
@@ -29,7 +33,7 @@ use model::decision::VenueState;
 use model::engine_config::VenuePolicy;
 use model::input::{Input, LinkState};
 use model::{
-    BootEpoch, ClientOrderId, Decision, EngineConfig, InstrumentId, LinkId, MonotonicNs, ReconFact,
+    BootEpoch, ClientOrderId, Decision, EngineConfig, InstrumentId, LinkId, MonotonicNs,
     RejectReason, UnixNs, UtcAnchor, VenueId, canonical_struct,
 };
 use std::collections::VecDeque;
@@ -46,6 +50,8 @@ canonical_struct! {
         pub sweep_no: u32,
         /// When the next sweep is due.
         pub sweep_due: MonotonicNs,
+        /// Rows of position pushes about what is not in our instruments.
+        pub positions_elsewhere: u64,
     }
 }
 
@@ -93,6 +99,12 @@ pub struct State {
     pub executions: ExecutionTable,
     /// By instrument.
     pub exposures: Vec<Exposure>,
+    /// What the account holds, by instrument.
+    pub positions: Vec<AccountPosition>,
+    /// Foreign executions that count already.
+    pub(crate) foreign_fills: ForeignFills,
+    /// What the venues state of money.
+    pub balances: BalanceBook,
     /// By strategy.
     pub strategies: Vec<StrategyState>,
     /// By venue.
@@ -118,6 +130,7 @@ impl State {
             link: None,
             sweep_no: 0,
             sweep_due: MonotonicNs::NEVER,
+            positions_elsewhere: 0,
         };
         Self {
             epoch: None,
@@ -129,6 +142,9 @@ impl State {
             orders: OrderStore::with_capacity(config.order_capacity),
             executions: ExecutionTable::with_capacity(config.execution_capacity),
             exposures: vec![Exposure::default(); instruments],
+            positions: vec![AccountPosition::default(); instruments],
+            foreign_fills: ForeignFills::default(),
+            balances: BalanceBook::default(),
             strategies: config
                 .strategies
                 .iter()
@@ -199,9 +215,11 @@ impl State {
                 self.next_order_sequence = 1;
                 self.begin_run(moment.now);
             }
-            Input::ReconFact(fact) => self.apply_fact(fact),
-            Input::VenueFrame { .. }
-            | Input::Timer
+            Input::ReconFact(fact) => self.apply_fact(moment, fact),
+            Input::VenueFrame { venue, reports, .. } => {
+                self.apply_statements(moment, *venue, reports);
+            }
+            Input::Timer
             | Input::Control(_)
             | Input::StrategyAttached { .. }
             | Input::StrategyLost { .. }
@@ -212,32 +230,6 @@ impl State {
             Input::RoomRefused(run) => {
                 if let Some(strategy) = self.strategies.get_mut(usize::from(run.strategy.0)) {
                     strategy.last_request_id = strategy.last_request_id.max(run.last);
-                }
-            }
-        }
-    }
-
-    /// A query showed an order: remember by which sweep and in which terms.
-    fn apply_fact(&mut self, fact: &ReconFact) {
-        let ReconFact::OrderSeen(seen) = fact else {
-            return;
-        };
-        let update = &seen.update;
-        let Some(id) = self.find_order(update.client_order_id, &update.venue_order_id) else {
-            return;
-        };
-        let venue = self.venue_of(update.instrument);
-        let sweep_no = venue
-            .and_then(|venue| self.venues.get(usize::from(venue.0)))
-            .map_or(0, |venue| venue.sweep_no);
-        if let Some(order) = self.orders.get_mut(id) {
-            order.seen_in_sweep = sweep_no;
-            if !ends(update.state) && seen.asked_at_seq >= order.asked_sequence {
-                order.seen_resting = Some((update.order_quantity, update.limit_price));
-                order.seen_time = update.venue_time;
-                if order.needs_operator {
-                    order.unseen = false;
-                    order.forget_settled_doubts();
                 }
             }
         }
@@ -276,7 +268,7 @@ impl State {
     /// folded one (which fires nothing) wait for the same moment.
     pub(crate) fn drop_stale_deadlines(&mut self) {
         while let Some((at, key)) = self.deadlines.first() {
-            if is_current(&self.orders, &self.venues, at, key) {
+            if is_current(&self.orders, &self.venues, &self.positions, at, key) {
                 break;
             }
             self.deadlines.pop();
@@ -348,6 +340,9 @@ impl State {
             }
             Decision::Intake { open } => self.intake_open = *open,
             Decision::LatchSet { .. } => self.latches.apply(decision),
+            Decision::Position { .. } | Decision::Foreign(_) => {
+                self.apply_position_decision(moment, decision);
+            }
             Decision::Alarm { .. } | Decision::Ignored(_) => {}
         }
     }
@@ -412,6 +407,7 @@ impl State {
 fn is_current(
     orders: &OrderStore,
     venues: &[VenueStatus],
+    positions: &[AccountPosition],
     at: MonotonicNs,
     key: DeadlineKey,
 ) -> bool {
@@ -420,6 +416,9 @@ fn is_current(
         DeadlineKey::Sweep(venue) => venues
             .get(usize::from(venue.0))
             .is_some_and(|status| status.sweep_due == at),
+        DeadlineKey::Position(instrument) => positions
+            .get(place(instrument.0))
+            .is_some_and(|position| position.check_due == at),
     }
 }
 

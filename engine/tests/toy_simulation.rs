@@ -27,7 +27,7 @@ fn number(name: &str) -> Option<u64> {
         .map(|text| text.parse().expect("a seed is a number"))
 }
 
-// covers: P8 V02 V03 V04 V05 V06 V07 V08 V09 V11 V29
+// covers: P8 V02 V03 V04 V05 V06 V07 V08 V09 V11 V29 V30
 #[test]
 fn every_seed_keeps_every_promise_through_faults_and_settles_when_they_stop() {
     let (from, to) = match number("MILLRUN_SIM_SEED") {
@@ -40,7 +40,7 @@ fn every_seed_keeps_every_promise_through_faults_and_settles_when_they_stop() {
     let mut failed = Vec::new();
     let (mut entries, mut orders, mut fills, mut crashes, mut operator) = (0, 0, 0, 0, 0);
     let mut kills = 0;
-    let mut most = 0;
+    let (mut most, mut breaks, mut uncompared) = (0, 0, 0);
     for seed in from..to {
         match history(seed, Planted::Nothing) {
             Ok(summary) => {
@@ -50,6 +50,8 @@ fn every_seed_keeps_every_promise_through_faults_and_settles_when_they_stop() {
                 crashes += summary.crashes;
                 operator += summary.needs_operator;
                 kills += summary.kills;
+                breaks += summary.breaks;
+                uncompared += summary.uncompared;
                 most = most.max(summary.most_decisions_per_report);
             }
             Err(why) => {
@@ -60,7 +62,8 @@ fn every_seed_keeps_every_promise_through_faults_and_settles_when_they_stop() {
     }
     println!(
         "seeds={} entries={entries} orders={orders} fills={fills} crashes={crashes} kills={kills} \
-         needs_operator={operator} most_decisions_per_report={most} failed={failed:?}",
+         needs_operator={operator} breaks={breaks} uncompared={uncompared} \
+         most_decisions_per_report={most} failed={failed:?}",
         to - from
     );
     assert!(

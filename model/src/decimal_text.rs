@@ -5,6 +5,10 @@
 //! number of zeros in front of and behind the value. Refused: everything else, every value that is
 //! finer than the scale, and every value that does not fit. `-0` is zero. No allocation.
 
+mod amount;
+
+pub use amount::DecimalAmount;
+
 /// Largest scale: 10^18 units to one fits an `i64` just above nine whole units.
 pub const SCALE_MAX: u8 = 18;
 

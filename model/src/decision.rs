@@ -5,9 +5,13 @@
 
 use crate::canonical_bytes::{ByteSink, ByteSource, BytesError, CanonicalBytes};
 use crate::control::{ControlScope, Latch};
-use crate::identifiers::{ClientOrderId, InstrumentId, RequestId, StrategyId, Text, VenueId};
+use crate::execution_report::Fill;
+use crate::identifiers::{
+    ClientOrderId, InstrumentId, RequestId, StrategyId, Text, VenueId, VenueOrderId,
+};
 use crate::order_change::{OrderChange, UnknownCause};
 use crate::order_event::{OrderEvent, OrderEventKind};
+use crate::order_request::Side;
 use crate::price::Price;
 use crate::quantity::Quantity;
 use crate::reject_reason::RejectReason;
@@ -111,6 +115,8 @@ canonical_enum! {
         DuplicateId = 9 as "DUPLICATE_ID",
         /// The table of executions is full.
         ExecutionsFull = 10 as "EXECUTIONS_FULL",
+        /// The venue's position is not ours, and it lasts.
+        ReconBreak = 11 as "RECON_BREAK",
     }
 }
 
@@ -125,6 +131,37 @@ canonical_enum! {
         NoSuchCommand = 3 as "no_such_command",
         /// About an order that is not ours.
         Foreign = 4 as "foreign",
+    }
+}
+
+canonical_enum! {
+    /// What the comparison of an instrument's position with the venue's came to.
+    pub enum PositionStep {
+        /// First sight: what the venue states is where we start from.
+        Baseline = 1 as "baseline",
+        /// The numbers differ since a settling time: the venue is asked.
+        Asked = 2 as "asked",
+        /// They differ still, by a list that was asked for afterwards.
+        Broke = 3 as "broke",
+        /// They agree again.
+        Agrees = 4 as "agrees",
+        /// An operator took the venue's number for right.
+        Accepted = 5 as "accepted",
+    }
+}
+
+canonical_struct! {
+    /// An execution of an order at our account that is not ours.
+    #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+    pub struct ForeignFill {
+        /// What was traded.
+        pub instrument: InstrumentId,
+        /// The venue's id of the order.
+        pub venue_order_id: VenueOrderId,
+        /// Which way.
+        pub side: Side,
+        /// The execution.
+        pub fill: Fill,
     }
 }
 
@@ -222,6 +259,21 @@ pub enum Decision {
         /// True when it is closed from here on.
         closed: bool,
     },
+    /// Our position in an instrument was compared with the venue's.
+    Position {
+        /// Which instrument.
+        instrument: InstrumentId,
+        /// What it came to.
+        step: PositionStep,
+        /// What the venue states, quantity units.
+        stated_units: i128,
+        /// What we expect: the baseline, our executions and the foreign ones that we know.
+        expected_units: i128,
+        /// When the venue stated it, by its clock; 0 where no list was read for it.
+        as_of: UnixNs,
+    },
+    /// An execution of somebody else's order counts in the account's position.
+    Foreign(ForeignFill),
     /// A run of requests was refused for lack of room.
     RunRefused {
         /// Who asked.

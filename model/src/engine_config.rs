@@ -112,6 +112,8 @@ canonical_struct! {
         pub position_long_max: Quantity,
         /// `risk.max_short`: worst-case position sold.
         pub position_short_max: Quantity,
+        /// `halt_on_recon_break`: no new order while the venue's position is not ours.
+        pub halt_on_recon_break: bool,
     }
 }
 

@@ -3,6 +3,7 @@
 //! A report says what the message says and nothing more: a decoder keeps no state and draws no
 //! conclusion. The same frame and instrument table always give the same reports.
 
+use crate::account_statement::{BalanceStated, PositionStated};
 use crate::canonical_bytes::{ByteSink, ByteSource, BytesError, CanonicalBytes};
 use crate::identifiers::{ClientOrderId, InstrumentId, TradeId, VenueMessage, VenueOrderId};
 use crate::order_request::{CommandKind, Side};
@@ -171,6 +172,15 @@ pub enum VenueReport {
     Order(OrderUpdate),
     /// Something that could not be read; the frame's bytes are in the same entry.
     Quarantined(QuarantineReason),
+    /// One cell of a position of the account.
+    Position(PositionStated),
+    /// The account's balance in one currency.
+    Balance(BalanceStated),
+    /// So many rows of the frame state positions that are not in our instruments.
+    PositionsElsewhere {
+        /// How many.
+        rows: u16,
+    },
 }
 
 impl CanonicalBytes for VenueReport {
@@ -188,6 +198,18 @@ impl CanonicalBytes for VenueReport {
                 sink.put(&[3]);
                 reason.put(sink);
             }
+            Self::Position(stated) => {
+                sink.put(&[4]);
+                stated.put(sink);
+            }
+            Self::Balance(stated) => {
+                sink.put(&[5]);
+                stated.put(sink);
+            }
+            Self::PositionsElsewhere { rows } => {
+                sink.put(&[6]);
+                rows.put(sink);
+            }
         }
     }
 
@@ -196,6 +218,9 @@ impl CanonicalBytes for VenueReport {
             1 => CommandReply::take(source).map(Self::Reply),
             2 => OrderUpdate::take(source).map(Self::Order),
             3 => QuarantineReason::take(source).map(Self::Quarantined),
+            4 => PositionStated::take(source).map(Self::Position),
+            5 => BalanceStated::take(source).map(Self::Balance),
+            6 => u16::take(source).map(|rows| Self::PositionsElsewhere { rows }),
             other => Err(BytesError::Invalid {
                 what: "VenueReport",
                 found: u64::from(other),

@@ -48,8 +48,6 @@ canonical_enum! {
         NotSent = 15 as "NotSent",
         /// Reserved: a price that checks read.
         ReferencePrice = 16 as "ReferencePrice",
-        /// Reserved: a balance.
-        Balance = 17 as "Balance",
         /// A run of the engine began.
         RecoveryStarted = 18 as "RecoveryStarted",
         /// Not an input: when intents were written to their sockets.

@@ -207,7 +207,6 @@ fn take_input<'a>(
         EntryKind::LookupAnswer
         | EntryKind::SignatureDone
         | EntryKind::ReferencePrice
-        | EntryKind::Balance
         | EntryKind::Sent
         | EntryKind::Checkpoint => {
             return Err(BytesError::Invalid {

@@ -24,6 +24,7 @@ pub mod instrument;
 pub mod order_request;
 pub mod request_slot;
 
+pub mod account_statement;
 pub mod execution_report;
 pub mod recon_fact;
 
@@ -41,8 +42,11 @@ pub mod journal_record;
 pub mod sent_record;
 pub mod stage;
 
+pub use account_statement::{
+    BalanceStated, MarginMode, PositionCells, PositionSide, PositionStated,
+};
 pub use canonical_bytes::{ByteSink, ByteSource, BytesError, CanonicalBytes};
-pub use decimal_text::{DecimalError, DecimalText};
+pub use decimal_text::{DecimalAmount, DecimalError, DecimalText};
 pub use decision::Decision;
 pub use engine_config::EngineConfig;
 pub use execution_report::{OrderUpdate, VenueReport};

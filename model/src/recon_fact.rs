@@ -3,6 +3,7 @@
 //! Every fact carries `asked_at_seq`, the journal sequence when the query left: what the venue said
 //! about an order before our own last news of it proves nothing against the order.
 
+use crate::account_statement::{BalanceStated, PositionCells};
 use crate::canonical_bytes::{ByteSink, ByteSource, BytesError, CanonicalBytes};
 use crate::execution_report::{Fill, OrderUpdate};
 use crate::identifiers::{ClientOrderId, InstrumentId, VenueId, VenueOrderId};
@@ -43,6 +44,9 @@ canonical_struct! {
         pub asked_at_seq: u64,
         /// Our id, when the venue shows it.
         pub client_order_id: Option<ClientOrderId>,
+        /// True when the venue shows that the order has no id, or one that is not of our form;
+        /// false when it shows an id, or hides it.
+        pub is_foreign: bool,
         /// The venue's id of the order.
         pub venue_order_id: VenueOrderId,
         /// What was traded.
@@ -99,6 +103,39 @@ canonical_struct! {
     }
 }
 
+canonical_struct! {
+    /// Everything that the account holds of one instrument, out of a list that was read whole.
+    ///
+    /// An instrument that such a list does not have is flat; a single push that lacks it says
+    /// nothing.
+    #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+    pub struct PositionSeen {
+        /// Journal sequence when the query left.
+        pub asked_at_seq: u64,
+        /// What is held.
+        pub instrument: InstrumentId,
+        /// The list has rows of it. When false every cell is zero.
+        pub is_listed: bool,
+        /// How much.
+        pub cells: PositionCells,
+        /// The venue's time when the query left, by our measured offset.
+        pub as_of: UnixNs,
+    }
+}
+
+canonical_struct! {
+    /// A balance, as a query showed it.
+    #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+    pub struct BalanceSeen {
+        /// Journal sequence when the query left.
+        pub asked_at_seq: u64,
+        /// Where. A venue has one account in this version.
+        pub venue: VenueId,
+        /// What the account has.
+        pub balance: BalanceStated,
+    }
+}
+
 /// One fact that a query proved.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ReconFact {
@@ -112,6 +149,10 @@ pub enum ReconFact {
     SweepEnded(SweepEnded),
     /// A look-up is over.
     LookupEnded(LookupEnded),
+    /// What the account holds of an instrument.
+    PositionSeen(PositionSeen),
+    /// What the account has of a currency.
+    BalanceSeen(BalanceSeen),
 }
 
 impl CanonicalBytes for ReconFact {
@@ -137,6 +178,14 @@ impl CanonicalBytes for ReconFact {
                 sink.put(&[5]);
                 fact.put(sink);
             }
+            Self::PositionSeen(fact) => {
+                sink.put(&[6]);
+                fact.put(sink);
+            }
+            Self::BalanceSeen(fact) => {
+                sink.put(&[7]);
+                fact.put(sink);
+            }
         }
     }
 
@@ -147,6 +196,8 @@ impl CanonicalBytes for ReconFact {
             3 => OrderAbsent::take(source).map(Self::OrderAbsent),
             4 => SweepEnded::take(source).map(Self::SweepEnded),
             5 => LookupEnded::take(source).map(Self::LookupEnded),
+            6 => PositionSeen::take(source).map(Self::PositionSeen),
+            7 => BalanceSeen::take(source).map(Self::BalanceSeen),
             other => Err(BytesError::Invalid {
                 what: "ReconFact",
                 found: u64::from(other),

@@ -89,5 +89,8 @@ canonical_enum! {
         JournalFailed = 52 as "JOURNAL_FAILED",
         /// The reduce-only latch is closed, and the order could make the position larger.
         RiskReduceOnly = 39 as "RISK_REDUCE_ONLY",
+        /// The venue's position is not ours, and the instrument halts on that
+        /// (`halt_on_recon_break`).
+        ReconBreak = 60 as "RECON_BREAK",
     }
 }

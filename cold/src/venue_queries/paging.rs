@@ -107,7 +107,7 @@ pub(super) fn read_list<T, const N: usize>(
 }
 
 /// The first row that may be ours and cannot be read.
-fn hole_of<T, Cursor>(page: &Page<T, Cursor>, path: &'static str) -> Option<QueryError> {
+pub(super) fn hole_of<T, Cursor>(page: &Page<T, Cursor>, path: &'static str) -> Option<QueryError> {
     if page.is_complete() {
         return None;
     }

@@ -70,6 +70,13 @@ pub enum NoteKind {
         /// Why.
         error: QueryError,
     },
+    /// Positions or balances could not be read; the sweep is whole without them.
+    StatementsUnread {
+        /// Which sweep.
+        sweep_no: u32,
+        /// Why.
+        error: QueryError,
+    },
     /// A sweep read everything.
     SweepRead {
         /// Which.
@@ -107,6 +114,7 @@ impl NoteKind {
             | Self::Retrying { .. }
             | Self::LookupIncomplete { .. }
             | Self::LookupRefused { .. }
+            | Self::StatementsUnread { .. }
             | Self::SweepIncomplete { .. } => NoteSeverity::Warning,
         }
     }
@@ -166,6 +174,10 @@ impl fmt::Display for NoteKind {
             Self::SweepIncomplete { sweep_no, error } => {
                 write!(f, "sweep {sweep_no} is incomplete: {error}")
             }
+            Self::StatementsUnread { sweep_no, error } => write!(
+                f,
+                "sweep {sweep_no} could not read what the account holds: {error}"
+            ),
             Self::SweepRead {
                 sweep_no,
                 open_orders,

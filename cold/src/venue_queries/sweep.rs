@@ -1,4 +1,4 @@
-//! All open orders and recent fills of a venue.
+//! All open orders, recent fills, positions and balances of a venue.
 //!
 //! Open orders are read first and told last: the fills that they count are then in the list of
 //! fills
@@ -11,7 +11,7 @@ use std::time::Instant;
 use model::execution_report::OrderUpdate;
 use model::recon_fact::{FactSource, OrderSeen};
 use model::time::NS_PER_S;
-use model::{ReconFact, UnixNs};
+use model::{ReconFact, UnixNs, VenueId};
 use protocol::venue::okx::instrument_table::InstrumentTable;
 use protocol::venue::okx::rest::ListFilter;
 
@@ -19,6 +19,7 @@ use super::asker::Asker;
 use super::paging::{List, read_list};
 use super::query_error::QueryError;
 use super::query_note::NoteKind;
+use super::statements::{read_balances, read_positions};
 
 /// Bookings may come a little after their match, and the clocks are not exact.
 const FILLS_MARGIN_NS: u64 = 2 * NS_PER_S;
@@ -31,9 +32,10 @@ pub(super) struct Sweep {
     pub(super) fills_since: UnixNs,
 }
 
-/// Tells every fill, then every open order.
+/// Tells every fill, then every open order, then what the account holds.
 pub(super) fn sweep(
     asker: &mut Asker,
+    venue: VenueId,
     table: &InstrumentTable,
     sweep: &Sweep,
 ) -> Result<(), QueryError> {
@@ -76,6 +78,7 @@ pub(super) fn sweep(
         })
     });
     asker.sink().facts(seen);
+    tell_statements(asker, venue, table, sweep);
     asker.sink().note(NoteKind::SweepRead {
         sweep_no: sweep.sweep_no,
         open_orders,
@@ -84,4 +87,23 @@ pub(super) fn sweep(
         elapsed: began.elapsed(),
     });
     Ok(())
+}
+
+/// What cannot be read is noted and left out: the orders are known without it.
+fn tell_statements(asker: &mut Asker, venue: VenueId, table: &InstrumentTable, sweep: &Sweep) {
+    for read in [
+        read_positions(asker, table, sweep.asked_at_seq),
+        read_balances(asker, venue, sweep.asked_at_seq),
+    ] {
+        match read {
+            Ok(facts) => asker.sink().facts(facts),
+            Err(QueryError::Stopping) => {}
+            Err(error) => {
+                let sweep_no = sweep.sweep_no;
+                asker
+                    .sink()
+                    .note(NoteKind::StatementsUnread { sweep_no, error });
+            }
+        }
+    }
 }

@@ -101,7 +101,7 @@ impl Worker {
     }
 
     fn answer_sweep(&mut self, asked: &Sweep) {
-        let result = sweep(&mut self.asker, &self.table, asked);
+        let result = sweep(&mut self.asker, self.venue, &self.table, asked);
         let complete = result.is_ok();
         let sweep_no = asked.sweep_no;
         if let Err(error) = result

@@ -586,6 +586,7 @@ fn instrument(id: u32) -> InstrumentPolicy {
         open_orders_max: 2_000,
         position_long_max: Quantity::from_units(1 << 50),
         position_short_max: Quantity::from_units(1 << 50),
+        halt_on_recon_break: false,
     }
 }
 

@@ -183,6 +183,6 @@ fn one_connection_serves_many_questions() {
         assert!(answer.is_complete());
         assert_eq!(answer.orders()[0].update.state, VenueOrderState::Live);
     }
-    assert_eq!(venue.requests().len(), 3 + 5 * 2);
+    assert_eq!(venue.requests().len(), 3 + 5 * 4);
     assert_eq!(venue.connections(), 1);
 }

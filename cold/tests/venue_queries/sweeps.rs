@@ -3,13 +3,13 @@
 use std::collections::BTreeSet;
 
 use millrun_cold::venue_queries::{NoteKind, QueryLimits};
-use model::UnixNs;
 use model::execution_report::VenueOrderState;
 use model::recon_fact::FactSource;
 use model::time::NS_PER_S;
+use model::{InstrumentId, ReconFact, UnixNs};
 
 use crate::simulated_venue::{
-    Queries, SPOT, SPOT_SYMBOL, SWAP, SWAP_SYMBOL, SimulatedVenue, quick, unix_now,
+    Answer, Queries, SPOT, SPOT_SYMBOL, SWAP, SWAP_SYMBOL, SimulatedVenue, quick, unix_now,
 };
 
 // covers: V29
@@ -106,4 +106,36 @@ fn orders_of_instruments_that_are_not_ours_are_passed_over() {
     assert_eq!(answer.orders().len(), 1);
     assert_eq!(answer.orders()[0].update.client_order_id, Some(ours));
     assert!(answer.fills().is_empty());
+}
+
+// covers: V30 BF3
+#[test]
+fn a_sweep_ends_with_every_position_flat_ones_included_and_every_balance() {
+    let venue = SimulatedVenue::start();
+    let queries = Queries::start(venue.settings(), quick());
+    let flat = positions(&queries.sweep(UnixNs(0)));
+    assert_eq!(flat, [(SWAP, false, 0)], "a spot pair has no position");
+    venue.place(SWAP_SYMBOL, "buy", "0.5", "63000");
+    venue.counterparty(SWAP_SYMBOL, "sell", "0.02", "63000");
+    venue.place("SOL-USDT-SWAP", "buy", "1", "149");
+    venue.counterparty("SOL-USDT-SWAP", "sell", "0.5", "149");
+    let answer = queries.sweep(UnixNs(0));
+    assert!(answer.is_complete());
+    assert_eq!(positions(&answer), [(SWAP, true, 200)]);
+    let usdt = answer.facts.iter().find_map(|fact| match fact {
+        ReconFact::BalanceSeen(seen) if seen.balance.currency.as_str() == "USDT" => Some(seen),
+        _ => None,
+    });
+    let usdt = usdt.unwrap();
+    assert!(usdt.balance.total.units() > 0 && usdt.balance.available.is_some());
+}
+
+fn positions(answer: &Answer) -> Vec<(InstrumentId, bool, i128)> {
+    let seen = answer.facts.iter().filter_map(|fact| match fact {
+        ReconFact::PositionSeen(seen) => {
+            Some((seen.instrument, seen.is_listed, seen.cells.total_units()))
+        }
+        _ => None,
+    });
+    seen.collect()
 }

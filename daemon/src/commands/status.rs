@@ -5,13 +5,13 @@
 
 use crate::cli::{ConfigFile, Exit};
 use crate::config::{self, Settings};
+use crate::position_log::position_text;
 use crate::recovery::{Folded, fold};
 use crate::start::journal_directory;
 use anyhow::{Context, Result};
 use clap::Args;
 use engine::Engine;
-use model::decimal_text::DecimalText;
-use model::{EngineConfig, Instrument};
+use model::EngineConfig;
 use serde_json::{Value, json};
 use std::path::Path;
 
@@ -75,6 +75,7 @@ fn status_of(settings: &Settings, directory: &Path, folded: &Folded) -> Result<V
     object.insert("venues".into(), venues(engine, config));
     object.insert("strategies".into(), strategies(engine, config));
     object.insert("positions".into(), positions(engine, config));
+    object.insert("balances".into(), balances(engine, config));
     Ok(status)
 }
 
@@ -86,6 +87,7 @@ fn venues(engine: &Engine, config: &EngineConfig) -> Value {
             "mode": policy.mode.name(),
             "state": status.state.name(),
             "sweeps": status.sweep_no,
+            "positions_elsewhere": status.positions_elsewhere,
         })
     });
     shown.collect()
@@ -106,25 +108,41 @@ fn strategies(engine: &Engine, config: &EngineConfig) -> Value {
 }
 
 fn positions(engine: &Engine, config: &EngineConfig) -> Value {
-    let exposures = config.instruments.iter().zip(&engine.state().exposures);
-    let shown = exposures.map(|(policy, exposure)| {
+    let state = engine.state();
+    let exposures = config.instruments.iter().zip(&state.exposures);
+    let shown = exposures.zip(&state.positions);
+    let shown = shown.map(|((policy, exposure), position)| {
         let instrument = &policy.instrument;
+        let text = |units| position_text(instrument, units);
         json!({
             "instrument": instrument.symbol.as_str(),
-            "position": quantity(instrument, exposure.position_units),
-            "worst_buy": quantity(instrument, exposure.open_buy_units),
-            "worst_sell": quantity(instrument, exposure.open_sell_units),
+            "position": text(exposure.position_units),
+            "worst_buy": text(exposure.open_buy_units),
+            "worst_sell": text(exposure.open_sell_units),
             "open_orders": exposure.open_orders,
+            "account_position": text(state.expected_units(instrument.id)),
+            "position_at_start": position.baseline_units.map(text),
+            "foreign": text(position.foreign_units),
+            "venue_position": position.is_stated.then(|| text(position.stated_units())),
+            "recon_break": position.break_units.map(text),
         })
     });
     shown.collect()
 }
 
-fn quantity(instrument: &Instrument, units: i128) -> String {
-    match i64::try_from(units) {
-        Ok(units) => DecimalText::new(units, instrument.quantity_scale).to_string(),
-        Err(_) => format!("{units}e-{}", instrument.quantity_scale),
-    }
+fn balances(engine: &Engine, config: &EngineConfig) -> Value {
+    let shown = engine.state().balances.iter().map(|known| {
+        let venue = config.venues.get(usize::from(known.venue.0));
+        let balance = &known.balance;
+        json!({
+            "venue": venue.map(|policy| policy.name.as_str()),
+            "currency": balance.currency.as_str(),
+            "total": balance.total.to_string(),
+            "available": balance.available.map(|amount| amount.to_string()),
+            "venue_time_ms": balance.venue_time.as_ms(),
+        })
+    });
+    shown.collect()
 }
 
 /// The process that owns the journal, if it is alive.
@@ -198,7 +216,41 @@ fn print_human(status: &Value) {
             word(&position["worst_sell"]),
             position["open_orders"]
         );
+        print_account_position(position);
     }
+    print_balances(status);
+}
+
+fn print_balances(status: &Value) {
+    for balance in status["balances"].as_array().into_iter().flatten() {
+        println!(
+            "balance    {:15} {:>8} {}, {} available",
+            word(&balance["venue"]),
+            word(&balance["currency"]),
+            word(&balance["total"]),
+            word(&balance["available"]),
+        );
+    }
+}
+
+/// The account's position beside the venue's, where the venue states one.
+fn print_account_position(position: &Value) {
+    if position["venue_position"].is_null() {
+        return;
+    }
+    println!(
+        "           {:20} {:>14}  in the account ({} at the start, {} foreign); \
+         the venue says {}{}",
+        "",
+        word(&position["account_position"]),
+        word(&position["position_at_start"]),
+        word(&position["foreign"]),
+        word(&position["venue_position"]),
+        match &position["recon_break"] {
+            Value::String(difference) => format!("  RECON_BREAK {difference}"),
+            _ => String::new(),
+        }
+    );
 }
 
 fn print_database(database: &Value) {

@@ -232,6 +232,7 @@ pub const SECTIONS: &[SectionSpec] = &[
             key("max_open_orders", OPEN_ORDERS, LimitOrRisk),
             key("max_long", Decimal, LimitOrRisk),
             key("max_short", Decimal, LimitOrRisk),
+            key("halt_on_recon_break", Flag, Default("false")),
         ],
     },
     SectionSpec {

@@ -346,6 +346,7 @@ fn instruments(sections: &Sections, errors: &mut ConfigErrors) -> Vec<Instrument
             max_open_orders: values.integer_u32("max_open_orders"),
             max_long: values.limit("max_long"),
             max_short: values.limit("max_short"),
+            halt_on_recon_break: values.flag("halt_on_recon_break"),
         });
     }
     instruments

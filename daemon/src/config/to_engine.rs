@@ -230,6 +230,7 @@ fn instrument_policy(
         open_orders_max: settings.max_open_orders,
         position_long_max,
         position_short_max,
+        halt_on_recon_break: settings.halt_on_recon_break,
     }
 }
 

@@ -18,6 +18,9 @@ impl Pass<'_> {
             ReconFact::OrderAbsent(absent) => self.order_absent(absent),
             ReconFact::SweepEnded(ended) => self.sweep_ended(ended),
             ReconFact::LookupEnded(ended) => self.lookup_ended(ended),
+            ReconFact::PositionSeen(seen) => self.position_seen(seen),
+            // Applied with the input.
+            ReconFact::BalanceSeen(_) => {}
         }
     }
 
@@ -32,7 +35,7 @@ impl Pass<'_> {
         let tag = self.state.config.instance_tag.get();
         match seen.client_order_id.filter(|id| id.tag() == tag) {
             Some(id) => self.alarm(AlarmCode::EvictedOrder, Some(id)),
-            None => self.emit(Decision::Ignored(IgnoredReason::Foreign)),
+            None => self.foreign_fill_seen(seen),
         }
     }
 
@@ -75,7 +78,8 @@ impl Pass<'_> {
             .flatten()
             .map(|command| command.valid_until)
             .max();
-        last.unwrap_or_default().after_ns(self.settle_ns(order))
+        last.unwrap_or_default()
+            .after_ns(self.state.settle_ns(order.instrument))
     }
 
     fn sweep_ended(&mut self, ended: &SweepEnded) {
@@ -213,13 +217,8 @@ impl Pass<'_> {
     fn is_past(&self, order: &Order, command: &PendingCommand) -> bool {
         order.asked_at > MonotonicNs(0)
             && self.state.unix_at(order.asked_at)
-                >= command.valid_until.after_ns(self.settle_ns(order))
-    }
-
-    fn settle_ns(&self, order: &Order) -> u64 {
-        self.state
-            .venue_of(order.instrument)
-            .and_then(|venue| self.state.venue_policy(venue))
-            .map_or(u64::MAX, |policy| policy.settle_ns)
+                >= command
+                    .valid_until
+                    .after_ns(self.state.settle_ns(order.instrument))
     }
 }

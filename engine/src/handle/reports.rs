@@ -8,22 +8,28 @@ use model::decision::{AlarmCode, IgnoredReason};
 use model::execution_report::{
     CommandReply, OrderUpdate, ReplyOutcome, VenueOrderState, VenueReport,
 };
+use model::input::Input;
 use model::order_change::{ChangeBody, CommandOutcome, UnknownCause};
 use model::{
     ClientOrderId, CommandKind, Decision, OrderChange, OrderStatus, Quantity, RequestId,
-    StrategyId, VenueId, VenueOrderId,
+    StrategyId, VenueOrderId,
 };
 
 /// Orders that no strategy of the configuration owns.
 pub(crate) const NOBODY: StrategyId = StrategyId(u16::MAX);
 
 impl Pass<'_> {
-    pub(crate) fn venue_frame(&mut self, _venue: VenueId, reports: &[VenueReport]) {
+    pub(crate) fn venue_frame(&mut self, input: &Input<'_>, reports: &[VenueReport]) {
+        self.state.apply_input(self.moment, input);
         for report in reports {
             match report {
                 VenueReport::Reply(reply) => self.reply(reply),
                 VenueReport::Order(update) => self.order_update(update),
                 VenueReport::Quarantined(_) => self.alarm(AlarmCode::Quarantined, None),
+                // Applied with the input; what follows from them waits for its time.
+                VenueReport::Position(_)
+                | VenueReport::Balance(_)
+                | VenueReport::PositionsElsewhere { .. } => {}
             }
         }
     }
@@ -241,7 +247,7 @@ impl Pass<'_> {
         let tag = self.state.config.instance_tag.get();
         let ours = update.client_order_id.filter(|id| id.tag() == tag);
         let Some(id) = ours else {
-            return self.emit(Decision::Ignored(IgnoredReason::Foreign));
+            return self.foreign_update(update);
         };
         // It left the store long ago, or may have: booking its executions could count them twice.
         let may_have_left = self.state.is_journaled(id) || ends(update.state);

@@ -96,6 +96,7 @@ impl RequestChecks<'_> {
         let view = view.ok_or(Breach::bare(RejectReason::RiskNotAllowed))?;
         check::new_order(&view, order, witness)?;
         self.reduce_only(order.instrument, &check::terms_of(order), None, witness)?;
+        self.recon(order.instrument, witness)?;
         self.order_rate(witness)?;
         self.message_rate(order.instrument, CommandKind::New, witness)?;
         let room = self.state.executions.room();
@@ -169,6 +170,9 @@ impl RequestChecks<'_> {
         };
         check::terms(&view, &terms, witness)?;
         self.reduce_only(order.instrument, &terms, Some(order), witness)?;
+        if added_quantity.is_positive() {
+            self.recon(order.instrument, witness)?;
+        }
         self.message_rate(order.instrument, CommandKind::Replace, witness)
     }
 
@@ -249,6 +253,23 @@ impl RequestChecks<'_> {
             Some(VenueState::Down) | None => (RejectReason::VenueDown, false),
         };
         require(witness, reason, is_open)
+    }
+
+    /// No more at stake while the venue's position is not ours, if the instrument halts on that.
+    /// The number is the difference: what the venue states less what we expect.
+    fn recon(
+        &self,
+        instrument: InstrumentId,
+        witness: &mut impl CheckWitness,
+    ) -> Result<(), Breach> {
+        let at = place(instrument.0);
+        let policy = self.state.config.instruments.get(at);
+        let position = self.state.positions.get(at);
+        let difference = position.and_then(|position| position.break_units);
+        let halts = policy.is_none_or(|policy| policy.halt_on_recon_break);
+        let (reason, unit) = (RejectReason::ReconBreak, CheckUnit::Quantity);
+        let numbers = numbers(reason, unit, 0, difference.unwrap_or(0));
+        judge(witness, numbers, difference.is_none() || !halts)
     }
 
     fn risk_view(&self, instrument: InstrumentId) -> Option<RiskView<'_>> {

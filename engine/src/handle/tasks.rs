@@ -49,6 +49,7 @@ impl Pass<'_> {
             match key {
                 DeadlineKey::Order(id) => self.order_deadline(id, at),
                 DeadlineKey::Sweep(venue) => self.sweep_due(venue, at),
+                DeadlineKey::Position(instrument) => self.position_due(instrument, at),
             }
         }
     }

@@ -15,6 +15,8 @@ canonical_struct! {
         pub open_sell_units: i128,
         /// Open orders, unknown ones included.
         pub open_orders: u32,
+        /// What is in the account besides our executions: there before us, or foreign. Signed.
+        pub other_units: i128,
     }
 }
 
@@ -65,6 +67,7 @@ impl Exposure {
     pub(crate) fn forget_open_orders(&mut self) {
         *self = Self {
             position_units: self.position_units,
+            other_units: self.other_units,
             ..Self::default()
         };
     }
@@ -79,17 +82,22 @@ impl Exposure {
         self.position_units = position.expect("64-bit executions cannot exhaust 128 bits");
     }
 
-    /// The largest long position that can come of it if `extra` more is bought.
+    /// The largest long position that can come of it if `extra` more is bought: ours alone, or the
+    /// account's, whichever is larger.
     pub fn worst_long(&self, extra: Quantity) -> Option<i128> {
+        let account = self.position_units.checked_add(self.other_units)?;
         self.position_units
+            .max(account)
             .checked_add(self.open_buy_units)?
             .checked_add(i128::from(extra.units()))
     }
 
-    /// The largest short position (as a positive number) if `extra` more is sold.
+    /// The largest short position (as a positive number) if `extra` more is sold: ours alone, or
+    /// the account's, whichever is larger.
     pub fn worst_short(&self, extra: Quantity) -> Option<i128> {
+        let account = self.position_units.checked_add(self.other_units)?;
         self.open_sell_units
-            .checked_sub(self.position_units)?
+            .checked_sub(self.position_units.min(account))?
             .checked_add(i128::from(extra.units()))
     }
 }

@@ -48,6 +48,7 @@ mod tests {
             open_buy_units,
             open_sell_units,
             open_orders: 1,
+            other_units: 0,
         };
         let terms = Terms {
             side,

@@ -1,6 +1,6 @@
 //! Applying a change to its order, and keeping every sum over orders true while doing so.
 
-use super::{Answer, DeadlineKey, State, is_current, place};
+use super::{Answer, DeadlineKey, State, place};
 use crate::engine::Moment;
 use crate::order::{Certainty, HeldEnd, Order, PENDING_MAX, PendingCommand};
 use crate::risk::exposure::Contribution;
@@ -24,7 +24,7 @@ impl State {
                 self.adopt(moment, change, *venue_order_id, *created_at);
             }
             ChangeBody::CommandStarted(intent) => self.start_command(moment, change, intent),
-            ChangeBody::Executed { fill, .. } => self.book(change, fill),
+            ChangeBody::Executed { fill, .. } => self.book(moment, change, fill),
             ChangeBody::Stated { request_id } => {
                 self.note_answer(change.strategy, *request_id, Answer::Taken(Some(id)));
             }
@@ -137,7 +137,7 @@ impl State {
         }
     }
 
-    fn book(&mut self, change: &OrderChange, fill: &Fill) {
+    fn book(&mut self, moment: Moment, change: &OrderChange, fill: &Fill) {
         let id = change.client_order_id;
         if let Some(exposure) = self.exposures.get_mut(place(change.instrument.0)) {
             exposure.book(change.side, fill.last_quantity);
@@ -145,13 +145,14 @@ impl State {
         let Some(order) = self.orders.get(id) else {
             return;
         };
-        let first = order.first_execution;
+        let (first, venue_order_id) = (order.first_execution, order.venue_order_id);
         let head = self
             .executions
             .insert(id, change.instrument, fill.trade_id, first);
         if let (Some(head), Some(order)) = (head, self.orders.get_mut(id)) {
             order.first_execution = head;
         }
+        self.note_own_fill(moment, change, fill, &venue_order_id);
     }
 
     fn command_timeout_ns(&self, instrument: model::InstrumentId) -> u64 {
@@ -176,12 +177,7 @@ impl State {
         if let Some(order) = self.orders.get_mut(id) {
             order.deadline = next;
         }
-        if self.deadlines.is_full() {
-            let (orders, venues) = (&self.orders, &self.venues);
-            self.deadlines
-                .retain(|at, key| is_current(orders, venues, at, key));
-        }
-        self.deadlines.set(next, DeadlineKey::Order(id));
+        self.enter_deadline(next, DeadlineKey::Order(id));
     }
 }
 

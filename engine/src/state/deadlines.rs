@@ -3,7 +3,7 @@
 //! Fires in (moment, key) order, so the same inputs give the same order. The heap never
 //! reallocates: when it is full, entries that their owner no longer has are dropped first.
 
-use model::{ClientOrderId, MonotonicNs, VenueId};
+use model::{ClientOrderId, InstrumentId, MonotonicNs, VenueId};
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 
@@ -14,6 +14,8 @@ pub enum DeadlineKey {
     Sweep(VenueId),
     /// An order.
     Order(ClientOrderId),
+    /// An instrument's position against the venue's.
+    Position(InstrumentId),
 }
 
 /// All deadlines.

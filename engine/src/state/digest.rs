@@ -7,7 +7,7 @@ use model::canonical_bytes::ByteSink;
 
 /// Hashes what is put into it, eight bytes at a time.
 #[derive(Debug, Default)]
-pub(super) struct CanonicalHash(pub(super) u64);
+pub(crate) struct CanonicalHash(pub(crate) u64);
 
 impl ByteSink for CanonicalHash {
     fn put(&mut self, bytes: &[u8]) {

@@ -3,7 +3,7 @@
 //! Ids are places in the configuration's lists, so a list may grow at its end and change in its
 //! values, but what is in it keeps its place. The configuration's builder sees to that.
 
-use super::{State, StrategyState, VenueRates, VenueStatus};
+use super::{AccountPosition, State, StrategyState, VenueRates, VenueStatus};
 use crate::order::{ExecutionTable, OrderStore};
 use crate::risk::exposure::Exposure;
 use model::decision::VenueState;
@@ -29,6 +29,8 @@ impl State {
         );
         self.exposures
             .resize(config.instruments.len(), Exposure::default());
+        self.positions
+            .resize(config.instruments.len(), AccountPosition::default());
         for policy in config.strategies.iter().skip(self.strategies.len()) {
             let fresh = StrategyState::new(config.answer_window, policy.orders_per_s_max);
             self.strategies.push(fresh);
@@ -42,6 +44,7 @@ impl State {
                 link: None,
                 sweep_no: 0,
                 sweep_due: MonotonicNs::NEVER,
+                positions_elsewhere: 0,
             });
         let instruments = config.instruments.len();
         let rates = config.venues.iter().enumerate().map(|(at, policy)| {

@@ -61,5 +61,6 @@ impl State {
             }
             self.renew_deadline(id);
         }
+        self.begin_run_of_positions(now);
     }
 }

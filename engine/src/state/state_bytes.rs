@@ -14,7 +14,7 @@ use crate::order::{ExecutionTable, OrderStore};
 use model::canonical_bytes::{
     ByteSink, ByteSource, BytesError, CanonicalBytes, put_count, take_count,
 };
-use model::{EngineConfig, MonotonicNs, VenueId};
+use model::{EngineConfig, InstrumentId, MonotonicNs, VenueId};
 use std::collections::VecDeque;
 
 /// Version of these bytes. Another version is not read: the journal is folded instead.
@@ -103,13 +103,16 @@ impl State {
             orders,
             executions,
             exposures,
+            positions,
+            foreign_fills,
+            balances,
             strategies,
             venues,
             rates,
             intake_open,
             latches,
             tasks,
-            // Made anew of orders and venues; what it says first is put.
+            // Made anew of orders, venues and positions; what it says first is put.
             deadlines: _,
         } = self;
         STATE_VERSION.put(sink);
@@ -124,6 +127,9 @@ impl State {
         latches.put(sink);
         orders.put_bytes(executions, sink);
         put_all(exposures.iter(), exposures.len(), sink);
+        put_all(positions.iter(), positions.len(), sink);
+        foreign_fills.put(sink);
+        balances.put(sink);
         for strategy in strategies {
             strategy.put(sink);
         }
@@ -183,6 +189,9 @@ impl State {
         let mut executions = ExecutionTable::with_capacity(config.execution_capacity);
         let orders = OrderStore::take(config.order_capacity, &mut executions, source)?;
         let exposures = take_counted("exposures", config.instruments.len(), source)?;
+        let positions = take_counted("positions", config.instruments.len(), source)?;
+        let foreign_fills = CanonicalBytes::take(source)?;
+        let balances = CanonicalBytes::take(source)?;
         let strategies = config.strategies.iter();
         let strategies =
             strategies.map(|policy| StrategyState::take(policy.orders_per_s_max, source));
@@ -205,6 +214,9 @@ impl State {
             orders,
             executions,
             exposures,
+            positions,
+            foreign_fills,
+            balances,
             strategies,
             venues,
             rates,
@@ -243,6 +255,10 @@ impl State {
         for (venue, status) in (0..=u8::MAX).zip(&self.venues) {
             self.deadlines
                 .set(status.sweep_due, DeadlineKey::Sweep(VenueId(venue)));
+        }
+        for (number, position) in (0..=u32::MAX).zip(&self.positions) {
+            let key = DeadlineKey::Position(InstrumentId(number));
+            self.deadlines.set(position.check_due, key);
         }
     }
 }

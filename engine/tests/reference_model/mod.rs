@@ -161,7 +161,10 @@ impl ReferenceModel {
                 }
             }
             VenueReport::Order(update) => self.note_update(update),
-            VenueReport::Quarantined(_) => {}
+            VenueReport::Quarantined(_)
+            | VenueReport::Position(_)
+            | VenueReport::Balance(_)
+            | VenueReport::PositionsElsewhere { .. } => {}
         }
     }
 
@@ -202,7 +205,10 @@ impl ReferenceModel {
                     order.absent.insert(absent.source.number());
                 }
             }
-            ReconFact::SweepEnded(_) | ReconFact::LookupEnded(_) => {}
+            ReconFact::SweepEnded(_)
+            | ReconFact::LookupEnded(_)
+            | ReconFact::PositionSeen(_)
+            | ReconFact::BalanceSeen(_) => {}
         }
     }
 

@@ -89,6 +89,7 @@ pub(crate) fn instrument(id: u32, venue: u8) -> InstrumentPolicy {
         open_orders_max: 20,
         position_long_max: Quantity::from_units(2_000),
         position_short_max: Quantity::from_units(1_500),
+        halt_on_recon_break: false,
     }
 }
 

@@ -262,6 +262,7 @@ fn a_fill_from_a_query_and_a_reply_behind_it_make_the_venues_id_known() {
         let mut first = model::recon_fact::FillSeen {
             asked_at_seq: stage.rig.sequence(),
             client_order_id: Some(id),
+            is_foreign: false,
             venue_order_id: crate::stage::venue_id(id),
             instrument: model::InstrumentId(0),
             side: Side::Buy,

@@ -8,6 +8,7 @@ mod acts;
 mod executions;
 mod kill;
 mod orders;
+mod positions;
 mod refusals;
 mod restarts;
 mod state_bytes;

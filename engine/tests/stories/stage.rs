@@ -368,6 +368,7 @@ impl Stage {
         let fact = FillSeen {
             asked_at_seq: self.rig.sequence(),
             client_order_id: Some(id),
+            is_foreign: false,
             venue_order_id: venue_id(id),
             instrument: InstrumentId(0),
             side: Side::Buy,

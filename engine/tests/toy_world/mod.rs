@@ -21,8 +21,9 @@ use model::order_change::ChangeBody;
 use model::recon_fact::LookupEnded;
 use model::time::{NS_PER_MS, NS_PER_S};
 use model::{
-    BootEpoch, ClientOrderId, Decision, InstanceTag, InstrumentId, LinkId, MonotonicNs,
-    OrderIntent, Price, Quantity, ReconFact, Side, UnixNs, UtcAnchor, VenueId, VenueOrderId,
+    BootEpoch, ClientOrderId, Decision, InstanceTag, InstrumentId, LinkId, MarginMode, MonotonicNs,
+    OrderIntent, PositionSide, PositionStated, Price, Quantity, ReconFact, Side, UnixNs, UtcAnchor,
+    VenueId, VenueOrderId,
 };
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
@@ -144,6 +145,10 @@ pub(crate) struct Summary {
     pub(crate) needs_operator: usize,
     pub(crate) compared_steps: u64,
     pub(crate) most_decisions_per_report: usize,
+    /// Breaks that stand at the end.
+    pub(crate) breaks: usize,
+    /// Instruments that were never compared.
+    pub(crate) uncompared: usize,
 }
 
 /// The world of one seed.
@@ -206,6 +211,10 @@ impl World {
         };
         for venue in 0..2 {
             world.venues[venue].whims = world.draw_whims();
+            for instrument in world.instruments_of(venue) {
+                let held = world.rng.random_range(-3..=3) * 10;
+                world.venues[venue].held_before.insert(instrument, held);
+            }
         }
         world
     }
@@ -518,7 +527,12 @@ impl World {
         for one in says {
             let (to, report) = match one {
                 Says::Reply(reply) => (link, VenueReport::Reply(reply)),
-                Says::Push(update) => (self.links[at], VenueReport::Order(update)),
+                Says::Push(update) => {
+                    if update.fill.is_some() {
+                        self.state_position(venue, update.instrument);
+                    }
+                    (self.links[at], VenueReport::Order(update))
+                }
             };
             let lost = self.deaf[at] || chance(&mut self.rng, self.faults.lose);
             let Some(to) = to.filter(|_| !lost) else {
@@ -533,6 +547,24 @@ impl World {
         if let Some(link) = self.links[at].filter(|_| !together.is_empty()) {
             self.deliver(venue, link, together);
         }
+    }
+
+    /// The venue pushes what the account holds, on a way of its own: it may come first, late, twice
+    /// or not at all.
+    fn state_position(&mut self, venue: u8, instrument: InstrumentId) {
+        let at = usize::from(venue);
+        let lost = self.deaf[at] || chance(&mut self.rng, self.faults.lose);
+        let Some(link) = self.links[at].filter(|_| !lost) else {
+            return;
+        };
+        let stated = PositionStated {
+            instrument,
+            side: PositionSide::Net,
+            margin: MarginMode::Cross,
+            units: self.venues[at].position_at(instrument, self.now),
+            venue_time: UnixNs(self.now),
+        };
+        self.deliver(venue, link, vec![VenueReport::Position(stated)]);
     }
 
     fn deliver(&mut self, venue: u8, link: LinkId, mut reports: Vec<VenueReport>) {

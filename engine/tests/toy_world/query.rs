@@ -3,9 +3,9 @@
 use crate::toy_world::venue::{ToyOrder, chance, is_open};
 use crate::toy_world::{Happening, Planted, World, lookup_ended};
 use model::execution_report::OrderUpdate;
-use model::recon_fact::{FactSource, FillSeen, OrderAbsent, OrderSeen, SweepEnded};
+use model::recon_fact::{FactSource, FillSeen, OrderAbsent, OrderSeen, PositionSeen, SweepEnded};
 use model::time::{NS_PER_MS, NS_PER_S};
-use model::{ClientOrderId, ReconFact, UnixNs, VenueId};
+use model::{ClientOrderId, InstrumentId, PositionCells, ReconFact, UnixNs, VenueId};
 use rand::RngExt;
 
 impl World {
@@ -17,6 +17,12 @@ impl World {
         } else {
             0
         }
+    }
+
+    /// What trades at a venue.
+    pub(crate) fn instruments_of(&self, venue: usize) -> Vec<InstrumentId> {
+        let all = (0..3).map(InstrumentId);
+        all.filter(|id| self.venue_of(*id) == venue).collect()
     }
 
     /// Looks one order up in three lists and in the fills.
@@ -104,6 +110,7 @@ impl World {
                 ReconFact::FillSeen(FillSeen {
                     asked_at_seq,
                     client_order_id: order.update.client_order_id.filter(|_| one.at % 4 != 0),
+                    is_foreign: order.update.client_order_id.is_none(),
                     venue_order_id: order.update.venue_order_id,
                     instrument: order.update.instrument,
                     side: order.update.side,
@@ -132,6 +139,20 @@ impl World {
             }
             let from = then.saturating_sub(20 * NS_PER_S);
             facts.extend(self.fills_of(order, asked_at_seq, from, then));
+        }
+        for instrument in self.instruments_of(at) {
+            let lag = self.lag(at);
+            let net_cross = self.venues[at].position_at(instrument, self.now - lag);
+            facts.push(ReconFact::PositionSeen(PositionSeen {
+                asked_at_seq,
+                instrument,
+                is_listed: net_cross != 0,
+                cells: PositionCells {
+                    net_cross,
+                    ..PositionCells::default()
+                },
+                as_of: UnixNs(self.now),
+            }));
         }
         if !complete {
             let rng = &mut self.rng;

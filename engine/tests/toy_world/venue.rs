@@ -88,6 +88,8 @@ pub(crate) enum Says {
 pub(crate) struct ToyVenue {
     pub(crate) orders: BTreeMap<VenueOrderId, ToyOrder>,
     by_ours: BTreeMap<ClientOrderId, VenueOrderId>,
+    /// What the account held before the history began, by instrument.
+    pub(crate) held_before: BTreeMap<InstrumentId, i64>,
     /// How many new orders it accepted by our id.
     pub(crate) accepted: BTreeMap<ClientOrderId, u32>,
     pub(crate) whims: Whims,
@@ -101,6 +103,7 @@ impl ToyVenue {
         Self {
             orders: BTreeMap::new(),
             by_ours: BTreeMap::new(),
+            held_before: BTreeMap::new(),
             accepted: BTreeMap::new(),
             whims: Whims::default(),
             name,
@@ -111,6 +114,22 @@ impl ToyVenue {
 
     pub(crate) fn of_ours(&self, id: ClientOrderId) -> Option<&ToyOrder> {
         self.by_ours.get(&id).map(|theirs| &self.orders[theirs])
+    }
+
+    /// What the account held at a moment: everything that was ever executed until then.
+    pub(crate) fn position_at(&self, instrument: InstrumentId, then: u64) -> i64 {
+        let held = self.held_before.get(&instrument).copied().unwrap_or(0);
+        let orders = self.orders.values();
+        let mine = orders.filter(|order| order.update.instrument == instrument);
+        let moved = mine.map(|order| {
+            let fills = order.fills.iter().filter(|one| one.at <= then);
+            let filled: i64 = fills.map(|one| one.fill.last_quantity.units()).sum();
+            match order.update.side {
+                Side::Buy => filled,
+                Side::Sell => -filled,
+            }
+        });
+        held + moved.sum::<i64>()
     }
 
     /// Acts on a command that arrived.

@@ -56,7 +56,10 @@ impl World {
             let truth = positions.get(&id).copied().unwrap_or(0);
             assert_eq!(exposure.position_units, truth, "P4: position of {id}");
         }
+        let (breaks, uncompared) = self.check_breaks();
         Summary {
+            breaks,
+            uncompared,
             trace_hash: self.rig.trace_hash(),
             entries: self.rig.sequence(),
             orders: self.model.orders.len(),
@@ -67,5 +70,30 @@ impl World {
             compared_steps: self.model.steps,
             most_decisions_per_report: self.most_decisions_per_report,
         }
+    }
+
+    /// A break stands where the venue's position really is not ours, with the true number, and
+    /// nowhere else.
+    fn check_breaks(&self) -> (usize, usize) {
+        let state = self.rig.engine.state();
+        let (mut breaks, mut uncompared) = (0, 0);
+        for (number, position) in state.positions.iter().enumerate() {
+            let id = InstrumentId(u32::try_from(number).expect("small in tests"));
+            let venue = &self.venues[self.venue_of(id)];
+            let truth = i128::from(venue.position_at(id, self.now));
+            if position.baseline_units.is_none() {
+                uncompared += 1;
+                continue;
+            }
+            let difference = truth - state.expected_units(id);
+            assert_eq!(position.stated_units(), truth, "V30: statement of {id}");
+            assert_eq!(
+                position.break_units,
+                (difference != 0).then_some(difference),
+                "V30: break of {id}: {position:?}"
+            );
+            breaks += usize::from(difference != 0);
+        }
+        (breaks, uncompared)
     }
 }

@@ -5,7 +5,7 @@
 //! come in the order they were written. The parser rewrites its input (it unescapes in place).
 //! Must not know: venues. Threads: none.
 
-use model::decimal_text::{DecimalError, parse_units};
+use model::decimal_text::{DecimalAmount, DecimalError, parse_units};
 use simd_json::{Buffers, Node, StaticNode, Tape};
 
 use crate::byte_writer::{DIGITS_MAX, write_digits};
@@ -206,28 +206,43 @@ impl<'i> Scalar<'i> {
     /// # Errors
     /// [`ScalarError`]: nothing is rounded to the scale.
     pub fn units(self, scale: u8) -> Result<Option<i64>, ScalarError> {
+        self.decimal(|text| parse_units(text, scale))
+    }
+
+    /// An amount at its own scale, else as [`Self::units`].
+    ///
+    /// # Errors
+    /// [`ScalarError`]: nothing is rounded.
+    pub fn amount(self) -> Result<Option<DecimalAmount>, ScalarError> {
+        self.decimal(DecimalAmount::parse)
+    }
+
+    fn decimal<T>(
+        self,
+        read: impl FnOnce(&[u8]) -> Result<T, DecimalError>,
+    ) -> Result<Option<T>, ScalarError> {
         let mut shortest = ShortText::default();
         let mut digits = [b'0'; DIGITS_MAX];
         let parsed = match self {
             Self::Null | Self::Text("") => return Ok(None),
-            Self::Text(text) => parse_units(text.as_bytes(), scale),
-            Self::Unsigned(integer) => parse_units(write_digits(integer, &mut digits), scale),
+            Self::Text(text) => read(text.as_bytes()),
+            Self::Unsigned(integer) => read(write_digits(integer, &mut digits)),
             Self::Negative(integer) => {
                 shortest.put(b"-");
                 shortest.put(write_digits(integer.unsigned_abs(), &mut digits));
-                parse_units(shortest.as_bytes(), scale)
+                read(shortest.as_bytes())
             }
             Self::Rounded(number) => {
                 let fits = core::fmt::write(&mut shortest, format_args!("{number}")).is_ok();
                 if !fits || shortest.significant_digits() > ROUNDED_DIGITS_MAX {
                     return Err(ScalarError::BadNumber);
                 }
-                parse_units(shortest.as_bytes(), scale)
+                read(shortest.as_bytes())
             }
             Self::Flag(_) | Self::Nested => return Err(ScalarError::WrongKind),
         };
         match parsed {
-            Ok(units) => Ok(Some(units)),
+            Ok(value) => Ok(Some(value)),
             Err(DecimalError::BadScale { .. } | DecimalError::Empty) => Err(ScalarError::WrongKind),
             Err(_) => Err(ScalarError::BadNumber),
         }

@@ -84,6 +84,8 @@ tagged_bytes!(Decision {
     14 => TaskMoved { next_slot, due_at, passed_over },
     15 => TaskDone,
     16 => LatchSet { latch, scope, closed },
+    17 => Position { instrument, step, stated_units, expected_units, as_of },
+    18 => Foreign(foreign),
 });
 
 impl CanonicalBytes for OrderChange {

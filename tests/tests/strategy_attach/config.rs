@@ -52,6 +52,7 @@ pub(crate) fn config() -> EngineConfig {
             open_orders_max: 8_000,
             position_long_max: Quantity::from_units(1_000_000_000),
             position_short_max: Quantity::from_units(1_000_000_000),
+            halt_on_recon_break: false,
         }],
         strategies: [(0, "grid", OnLoss::Keep), (1, "second", OnLoss::CancelAll)]
             .map(|(id, name, on_loss)| StrategyPolicy {

@@ -3,7 +3,7 @@
 //! Invariant: every member of the model's type is told; a new one does not compile until it is.
 //! Threads: any.
 
-use model::decision::{RequestRefused, WideTask};
+use model::decision::{ForeignFill, RequestRefused, WideTask};
 use model::{ChangeBody, ClientOrderId, Decision, OrderChange, OrderIntent};
 
 use crate::describe_control;
@@ -67,6 +67,7 @@ pub(crate) fn decision<'k>(known: &'k InForce, decision: &Decision) -> Fields<'k
         Decision::Evicted { client_order_id } => typed("Evicted").order(Some(*client_order_id)),
         Decision::Intake { open } => typed("Intake").put("open", *open),
         Decision::LatchSet { .. } => describe_control::latch_set(typed("LatchSet"), decision),
+        Decision::Position { .. } | Decision::Foreign(_) => position(known, decision),
         Decision::RunRefused {
             strategy,
             event_seq,
@@ -79,6 +80,34 @@ pub(crate) fn decision<'k>(known: &'k InForce, decision: &Decision) -> Fields<'k
             .put("first_request_id", first.0)
             .put("count", *count)
             .text("reason", reason),
+    }
+}
+
+fn position<'k>(known: &'k InForce, decision: &Decision) -> Fields<'k> {
+    match decision {
+        Decision::Position {
+            instrument,
+            step,
+            stated_units,
+            expected_units,
+            as_of,
+        } => Fields::of_type(known, "Position")
+            .instrument(*instrument)
+            .text("step", step)
+            .position("stated", *instrument, *stated_units)
+            .position("expected", *instrument, *expected_units)
+            .moment("as_of", *as_of),
+        Decision::Foreign(ForeignFill {
+            instrument,
+            venue_order_id,
+            side,
+            fill: execution,
+        }) => Fields::of_type(known, "Foreign")
+            .instrument(*instrument)
+            .text("venue_order_id", venue_order_id)
+            .text("side", side)
+            .nested("fill", fill(known, *instrument, execution)),
+        _ => Fields::new(known),
     }
 }
 

@@ -348,6 +348,7 @@ fn instrument_policy<'k>(fields: Fields<'k>, policy: &InstrumentPolicy) -> Field
         open_orders_max,
         position_long_max,
         position_short_max,
+        halt_on_recon_break,
     } = policy;
     let notional = decimal_text(order_notional_max.0, rules.notional_scale());
     instrument(fields, rules)
@@ -357,6 +358,7 @@ fn instrument_policy<'k>(fields: Fields<'k>, policy: &InstrumentPolicy) -> Field
         .put("open_orders_max", *open_orders_max)
         .quantity("position_long_max", rules.id, *position_long_max)
         .quantity("position_short_max", rules.id, *position_short_max)
+        .put("halt_on_recon_break", *halt_on_recon_break)
 }
 
 fn strategy_policy<'k>(fields: Fields<'k>, policy: &StrategyPolicy) -> Fields<'k> {

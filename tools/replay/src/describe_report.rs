@@ -4,8 +4,12 @@
 //! Threads: any.
 
 use model::execution_report::{CommandReply, Fill, OrderUpdate, ReplaceResult};
-use model::recon_fact::{FillSeen, LookupEnded, OrderAbsent, OrderSeen, SweepEnded};
-use model::{InstrumentId, ReconFact, VenueReport};
+use model::recon_fact::{
+    BalanceSeen, FillSeen, LookupEnded, OrderAbsent, OrderSeen, PositionSeen, SweepEnded,
+};
+use model::{
+    BalanceStated, InstrumentId, PositionCells, PositionStated, Quantity, ReconFact, VenueReport,
+};
 
 use crate::fields::Fields;
 use crate::in_force::InForce;
@@ -16,6 +20,11 @@ pub(crate) fn report<'k>(known: &'k InForce, report: &VenueReport) -> Fields<'k>
         VenueReport::Order(update) => update_fields(Fields::of_type(known, "order_update"), update),
         VenueReport::Quarantined(reason) => {
             Fields::of_type(known, "quarantined").text("reason", reason)
+        }
+        VenueReport::Position(stated) => position_fields(known, stated),
+        VenueReport::Balance(stated) => balance_fields(Fields::of_type(known, "balance"), stated),
+        VenueReport::PositionsElsewhere { rows } => {
+            Fields::of_type(known, "positions_elsewhere").put("rows", *rows)
         }
     }
 }
@@ -54,11 +63,13 @@ pub(crate) fn fact<'k>(known: &'k InForce, fact: &ReconFact) -> Fields<'k> {
             let FillSeen {
                 asked_at_seq,
                 client_order_id,
+                is_foreign,
                 venue_order_id,
                 ..
             } = seen;
             typed("fill_seen", *asked_at_seq)
                 .order(*client_order_id)
+                .put("is_foreign", *is_foreign)
                 .text("venue_order_id", venue_order_id)
                 .instrument(seen.instrument)
                 .text("side", seen.side)
@@ -91,7 +102,84 @@ pub(crate) fn fact<'k>(known: &'k InForce, fact: &ReconFact) -> Fields<'k> {
             .order(Some(*client_order_id))
             .put("ask_no", *ask_no)
             .put("complete", *complete),
+        ReconFact::PositionSeen(seen) => position_seen(known, seen),
+        ReconFact::BalanceSeen(BalanceSeen {
+            asked_at_seq,
+            venue,
+            balance,
+        }) => balance_fields(typed("balance_seen", *asked_at_seq).venue(*venue), balance),
     }
+}
+
+fn position_seen<'k>(known: &'k InForce, seen: &PositionSeen) -> Fields<'k> {
+    let PositionSeen {
+        asked_at_seq,
+        instrument,
+        is_listed,
+        cells,
+        as_of,
+    } = seen;
+    let fields = Fields::of_type(known, "position_seen").put("asked_at_seq", *asked_at_seq);
+    cells_fields(fields.instrument(*instrument), *instrument, cells)
+        .put("is_listed", *is_listed)
+        .moment("as_of", *as_of)
+}
+
+fn position_fields<'k>(known: &'k InForce, stated: &PositionStated) -> Fields<'k> {
+    let PositionStated {
+        instrument,
+        side,
+        margin,
+        units,
+        venue_time,
+    } = stated;
+    Fields::of_type(known, "position")
+        .instrument(*instrument)
+        .text("side", side)
+        .text("margin", margin)
+        .quantity("position", *instrument, Quantity::from_units(*units))
+        .moment("venue_time", *venue_time)
+}
+
+fn balance_fields<'k>(fields: Fields<'k>, stated: &BalanceStated) -> Fields<'k> {
+    let BalanceStated {
+        currency,
+        total,
+        available,
+        venue_time,
+    } = stated;
+    fields
+        .text("currency", currency)
+        .text("total", total)
+        .put("available", available.map(|amount| amount.to_string()))
+        .moment("venue_time", *venue_time)
+}
+
+fn cells_fields<'k>(
+    fields: Fields<'k>,
+    instrument: InstrumentId,
+    cells: &PositionCells,
+) -> Fields<'k> {
+    let PositionCells {
+        net_cross,
+        net_isolated,
+        long_cross,
+        long_isolated,
+        short_cross,
+        short_isolated,
+    } = *cells;
+    [
+        ("net_cross", net_cross),
+        ("net_isolated", net_isolated),
+        ("long_cross", long_cross),
+        ("long_isolated", long_isolated),
+        ("short_cross", short_cross),
+        ("short_isolated", short_isolated),
+    ]
+    .into_iter()
+    .fold(fields, |fields, (name, units)| {
+        fields.quantity(name, instrument, Quantity::from_units(units))
+    })
 }
 
 fn reply_fields<'k>(known: &'k InForce, reply: &CommandReply) -> Fields<'k> {

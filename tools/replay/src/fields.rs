@@ -114,6 +114,15 @@ impl<'k> Fields<'k> {
         )
     }
 
+    /// A sum of quantities, which 64 bits need not hold.
+    pub(crate) fn position(self, name: &str, instrument: InstrumentId, units: i128) -> Self {
+        let scale = self.known.instrument(instrument);
+        match scale.map(|known| known.quantity_scale) {
+            Some(scale) => self.put(name, decimal_text(units, scale)),
+            None => self.put(name, units.to_string()),
+        }
+    }
+
     pub(crate) fn fee(self, units: i64) -> Self {
         self.put("fee", decimal_text(i128::from(units), FEE_SCALE))
     }

@@ -11,6 +11,7 @@ use model::{Decision, Input, input::EntryKind};
 use crate::failure::ReplayError;
 
 /// What an entry holds.
+#[expect(clippy::large_enum_variant, reason = "one at a time, on the stack")]
 pub(crate) enum Body<'a> {
     /// An input and what was decided on it.
     Input(Input<'a>, &'a [Decision]),
@@ -41,7 +42,6 @@ pub(crate) fn read<'a>(
         EntryKind::LookupAnswer
         | EntryKind::SignatureDone
         | EntryKind::ReferencePrice
-        | EntryKind::Balance
         | EntryKind::Checkpoint => return Ok(Body::Opaque(entry.body)),
         _ => {}
     }

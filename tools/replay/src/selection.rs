@@ -253,7 +253,8 @@ fn subject_of_input(input: &Input<'_>) -> Subject {
             }
             ReconFact::OrderAbsent(absent) => subject.order = Some(absent.client_order_id),
             ReconFact::LookupEnded(ended) => subject.order = Some(ended.client_order_id),
-            ReconFact::SweepEnded(_) => {}
+            ReconFact::PositionSeen(seen) => subject.instrument = Some(seen.instrument),
+            ReconFact::SweepEnded(_) | ReconFact::BalanceSeen(_) => {}
         },
         Input::VenueFrame { .. }
         | Input::LinkChanged(_)
@@ -283,7 +284,10 @@ fn subject_of_report(report: &VenueReport) -> Subject {
             subject.order = update.client_order_id;
             subject.instrument = Some(update.instrument);
         }
-        VenueReport::Quarantined(_) => {}
+        VenueReport::Position(stated) => subject.instrument = Some(stated.instrument),
+        VenueReport::Quarantined(_)
+        | VenueReport::Balance(_)
+        | VenueReport::PositionsElsewhere { .. } => {}
     }
     subject
 }
@@ -327,6 +331,8 @@ fn subject_of_decision(decision: &Decision) -> Subject {
             subject.order = ClientOrderId::from_integer(*client_order_id);
         }
         Decision::Evicted { client_order_id } => subject.order = Some(*client_order_id),
+        Decision::Position { instrument, .. } => subject.instrument = Some(*instrument),
+        Decision::Foreign(foreign) => subject.instrument = Some(foreign.instrument),
         Decision::TaskStarted {
             task: WideTask::MarkUnknown { .. } | WideTask::AskUnseen { .. },
         }

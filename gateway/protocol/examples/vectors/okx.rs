@@ -301,6 +301,7 @@ impl OwnedChannel {
             channel: &self.channel,
             inst_type: self.inst_type.as_deref(),
             inst_id: self.inst_id.as_deref(),
+            extra_params: None,
         }
     }
 }

@@ -17,6 +17,7 @@ pub mod status_map;
 pub mod credentials;
 pub mod login;
 pub mod session;
+mod stated_balances;
 
 pub mod rest;
 

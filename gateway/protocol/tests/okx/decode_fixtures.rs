@@ -410,8 +410,81 @@ const SESSION: &[Row] = &[
         &["Session(ConnectionCount { channel: Orders, over_limit: true })"],
     ),
     ("event_unknown", &["Engine", "unknown_kind"]),
-    ("account_snapshot", &["Session(Data(Account))"]),
     ("positions_snapshot", &["Session(Data(Positions))"]),
+    ("account_nothing", &["Session(Data(Account))"]),
+];
+
+const STATEMENTS: &[Row] = &[
+    (
+        "positions_net",
+        &["Engine", "position 0 net cross -12500 at 1760000000301"],
+    ),
+    (
+        "positions_long_and_short",
+        &[
+            "Engine",
+            "position 0 long cross 30000 at 1760000000301",
+            "position 2 short isolated 10000 at 1760000000301",
+        ],
+    ),
+    (
+        "positions_closed",
+        &["Engine", "position 0 net cross 0 at 1760000000301"],
+    ),
+    (
+        "positions_elsewhere",
+        &[
+            "Engine",
+            "position 0 net cross 20000 at 1760000000301",
+            "3 positions elsewhere",
+        ],
+    ),
+    (
+        "account_snapshot",
+        &[
+            "Engine",
+            "balance USDT 10000.5 available 9000 at 1760000000000",
+        ],
+    ),
+    (
+        "account_two_currencies",
+        &[
+            "Engine",
+            "balance USDT 10000.5 available 9000 at 1760000000000",
+            "balance BTC 0.000000000000012345678 available - at 1760000000000",
+        ],
+    ),
+    (
+        "account_numbers_as_numbers",
+        &["Engine", "balance USDT 12.5 available -3 at 1760000000000"],
+    ),
+];
+
+const ODD_STATEMENTS: &[Row] = &[
+    ("positions_pos_empty", &["Engine", "missing_member"]),
+    (
+        "positions_pos_too_fine",
+        &[
+            "Engine",
+            "bad_number",
+            "position 0 net cross 70000 at 1760000000301",
+        ],
+    ),
+    ("positions_short_negative", &["Engine", "bad_number"]),
+    ("positions_unknown_side", &["Engine", "unknown_kind"]),
+    ("positions_unknown_margin", &["Engine", "unknown_kind"]),
+    ("positions_without_time", &["Engine", "missing_member"]),
+    ("positions_not_a_list", &["Engine", "malformed"]),
+    ("positions_duplicate_member", &["Engine", "malformed"]),
+    (
+        "account_no_total",
+        &[
+            "Engine",
+            "missing_member",
+            "balance BTC 1 available 1 at 1760000000000",
+        ],
+    ),
+    ("account_without_details", &["Engine", "missing_member"]),
 ];
 
 fn folder() -> PathBuf {
@@ -442,6 +515,25 @@ fn describe(report: &VenueReport) -> String {
     match report {
         VenueReport::Quarantined(reason) => reason.to_string(),
         VenueReport::Order(update) => describe_order(update),
+        VenueReport::Position(stated) => format!(
+            "position {} {} {} {} at {}",
+            stated.instrument,
+            stated.side,
+            stated.margin,
+            stated.units,
+            stated.venue_time.as_ms(),
+        ),
+        VenueReport::Balance(stated) => {
+            let available = stated.available.map(|amount| amount.to_string());
+            format!(
+                "balance {} {} available {} at {}",
+                stated.currency,
+                stated.total,
+                available.as_deref().unwrap_or("-"),
+                stated.venue_time.as_ms(),
+            )
+        }
+        VenueReport::PositionsElsewhere { rows } => format!("{rows} positions elsewhere"),
         VenueReport::Reply(reply) => format!(
             "reply {} {} {} {} {} {} {} at {}",
             reply.client_order_id,
@@ -532,6 +624,18 @@ fn replies_that_cannot_be_read_are_set_aside_with_the_reason() {
     check(ODD_REPLIES);
 }
 
+// covers: V30
+#[test]
+fn positions_and_balances_are_read_to_the_last_digit_and_what_is_not_ours_is_counted() {
+    check(STATEMENTS);
+}
+
+// covers: V18
+#[test]
+fn positions_and_balances_that_cannot_be_read_are_set_aside_and_hide_no_other() {
+    check(ODD_STATEMENTS);
+}
+
 #[test]
 fn messages_about_the_connection_go_to_the_session() {
     check(SESSION);
@@ -547,6 +651,8 @@ fn every_websocket_fixture_is_in_one_of_the_tables() {
         NOT_OUR_REPLIES,
         ODD_REPLIES,
         SESSION,
+        STATEMENTS,
+        ODD_STATEMENTS,
     ];
     let listed: BTreeSet<String> = tables
         .iter()

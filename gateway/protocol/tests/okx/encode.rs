@@ -210,6 +210,7 @@ fn the_table_in_force_is_made_of_the_configuration_alone() {
         open_orders_max: 0,
         position_long_max: Quantity::ZERO,
         position_short_max: Quantity::ZERO,
+        halt_on_recon_break: false,
     };
     let mut config = EngineConfig {
         version: 1,

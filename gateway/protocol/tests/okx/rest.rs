@@ -4,14 +4,13 @@ use millrun_protocol::venue::okx::reject_map::FailureClass;
 use millrun_protocol::venue::okx::request_id::CommandKey;
 use millrun_protocol::venue::okx::rest::answer::{RestAnswers, RestError, SkippedRow};
 use millrun_protocol::venue::okx::rest::instrument_rules::{InstrumentRules, RulesError};
-use millrun_protocol::venue::okx::rest::reference::PositionSide;
-use model::ClientOrderId;
 use model::execution_report::{
     CommandReply, LiquiditySide, QuarantineReason, ReplyOutcome, VenueOrderState,
 };
 use model::identifiers::Text;
 use model::instrument::{InstrumentKind, InstrumentState};
 use model::order_request::CommandKind;
+use model::{BalanceStated, ClientOrderId, MarginMode, PositionSide};
 use proptest::prelude::*;
 
 use crate::instruments::table;
@@ -142,8 +141,16 @@ fn clock_configuration_positions_and_timer_are_read() {
     let positions = answers.positions(200, &mut body("positions"), &table());
     let positions = positions.unwrap();
     assert_eq!(positions.rows.len(), 1);
-    assert_eq!(positions.rows[0].position_units, -12_500);
+    assert_eq!(positions.rows[0].units, -12_500);
     assert_eq!(positions.rows[0].side, PositionSide::Net);
+    assert_eq!(positions.rows[0].margin, MarginMode::Cross);
+    let reason = QuarantineReason::UnknownInstrument;
+    assert_eq!(positions.skipped, [SkippedRow { row: 1, reason }]);
+    let balances = answers.balances(200, &mut body("balance")).unwrap();
+    let told = |it: &BalanceStated| (it.currency.to_string(), it.total.to_string());
+    let told: Vec<_> = balances.iter().map(told).collect();
+    let pair = |a: &str, b: &str| (a.to_owned(), b.to_owned());
+    assert_eq!(told, [pair("USDT", "10000.5"), pair("BTC", "2")]);
     let trigger = answers.cancel_all_after(200, &mut body("cancel_all_after"));
     assert_eq!(trigger, Ok(1_760_000_030));
 }

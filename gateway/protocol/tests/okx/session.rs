@@ -119,7 +119,9 @@ fn it_logs_in_then_subscribes_and_only_then_is_ready() {
             FrameKind::Text,
             concat!(
                 r#"{"id":"s1","op":"subscribe","args":[{"channel":"orders","instType":"ANY"},"#,
-                r#"{"channel":"account"},{"channel":"positions","instType":"ANY"}]}"#
+                r#"{"channel":"account","extraParams":"{\"updateInterval\":\"0\"}"},"#,
+                r#"{"channel":"positions","instType":"ANY","#,
+                r#""extraParams":"{\"updateInterval\":\"0\"}"}]}"#
             )
             .to_owned()
         ))
@@ -283,10 +285,16 @@ fn a_close_because_of_the_key_counts_as_a_refused_login() {
 }
 
 #[test]
-fn orders_and_replies_are_for_the_engine_and_balances_are_not() {
+fn orders_replies_and_statements_are_for_the_engine_and_repetitions_are_not() {
     let mut driver = start();
     driver.make_ready();
-    for (name, count) in [("orders_partial_fill", 1), ("reply_batch_mixed", 3)] {
+    for (name, count) in [
+        ("orders_partial_fill", 1),
+        ("reply_batch_mixed", 3),
+        ("positions_net", 1),
+        ("positions_net", 1),
+        ("account_snapshot", 1),
+    ] {
         assert_eq!(driver.receive_fixture(name), FrameVerdict::ForEngine);
         assert_eq!(driver.reports.len(), count, "{name}");
     }

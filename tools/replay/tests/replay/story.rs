@@ -426,6 +426,7 @@ fn instrument(id: u32, symbol: &[u8], price_scale: u8, quantity_scale: u8) -> In
         open_orders_max: 20,
         position_long_max: Quantity::from_units(100_000),
         position_short_max: Quantity::ZERO,
+        halt_on_recon_break: false,
     }
 }
 

@@ -11,6 +11,7 @@ mod fast_scan;
 mod members;
 mod order_object;
 mod reply;
+mod statements;
 
 use model::VenueReport;
 use model::execution_report::QuarantineReason;
@@ -24,6 +25,7 @@ use fast_scan::QuoteMap;
 pub(crate) use members::{Member, json_members, key_digest};
 pub(crate) use order_object::{FillMembers, client_order_id, fill_of_query, order_of_query};
 pub(crate) use reply::{rest_reply, whole_reply};
+pub(crate) use statements::{each_balance, position};
 
 /// Most reports of one frame. A frame of 64 KiB has some sixty orders of the venue's own form.
 pub const MAX_REPORTS: usize = 512;
@@ -95,7 +97,7 @@ pub enum SessionMessage {
         /// True when it is over the venue's limit: this connection gets no pushes.
         over_limit: bool,
     },
-    /// A push that the engine does not need in this version: account, positions.
+    /// A push that states nothing.
     Data(Channel),
 }
 
@@ -247,15 +249,17 @@ fn read_push(
     table: &InstrumentTable,
     sink: &mut ReportSink<'_>,
 ) -> Result<DecodedFrame, QuarantineReason> {
-    let channel = match channel_of(envelope)? {
-        Channel::Orders => Channel::Orders,
+    let channel = channel_of(envelope)?;
+    let data = envelope.data.ok_or(QuarantineReason::MissingMember);
+    match channel {
+        Channel::Orders => {
+            for order in data?.elements().ok_or(QuarantineReason::Malformed)? {
+                order_object::read_push(order, table, sink);
+            }
+        }
+        Channel::Positions => statements::read_positions(data?, table, sink)?,
+        Channel::Account => statements::read_balances(data?, sink)?,
         Channel::Other => return Err(QuarantineReason::UnknownKind),
-        other => return Ok(DecodedFrame::Session(SessionMessage::Data(other))),
-    };
-    let data = envelope.data.ok_or(QuarantineReason::MissingMember)?;
-    let orders = data.elements().ok_or(QuarantineReason::Malformed)?;
-    for order in orders {
-        order_object::read_push(order, table, sink);
     }
     if sink.reports.is_empty() {
         return Ok(DecodedFrame::Session(SessionMessage::Data(channel)));

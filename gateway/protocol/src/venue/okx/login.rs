@@ -23,6 +23,8 @@ pub struct ChannelTerms<'a> {
     pub inst_type: Option<&'a str>,
     /// `instId`.
     pub inst_id: Option<&'a str>,
+    /// `extraParams`, itself JSON.
+    pub extra_params: Option<&'a str>,
 }
 
 /// Writes the login for the second of `now`; returns the bytes written and the signature, which
@@ -71,6 +73,7 @@ pub fn encode_subscribe(
         for (name, value) in [
             (&b",\"instType\":"[..], channel.inst_type),
             (b",\"instId\":", channel.inst_id),
+            (b",\"extraParams\":", channel.extra_params),
         ] {
             if let Some(text) = value {
                 writer.put(name);

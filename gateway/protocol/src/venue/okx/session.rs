@@ -17,6 +17,7 @@ use crate::venue::okx::credentials::{Credentials, SIGNATURE_BYTES};
 use crate::venue::okx::decode::{Channel, DecodedFrame, OkxDecoder, SessionMessage};
 use crate::venue::okx::instrument_table::InstrumentTable;
 use crate::venue::okx::login::{ChannelTerms, encode_login, encode_subscribe};
+use crate::venue::okx::stated_balances::StatedBalances;
 
 /// How long a session waits. The venue drops a connection after 30 s without a push
 /// (okx.com/docs-v5, "WebSocket / Connect"), so quiet and answer together stay below that.
@@ -42,10 +43,16 @@ impl Default for SessionTimes {
 
 /// The subscriptions of every session, one bit each in `acknowledged`.
 const CHANNELS: [(Channel, ChannelTerms<'static>); 3] = [
-    (Channel::Orders, any_instrument("orders")),
-    (Channel::Account, everything("account")),
-    (Channel::Positions, any_instrument("positions")),
+    (Channel::Orders, any_instrument("orders", None)),
+    (Channel::Account, everything("account", Some(EVENTS_ONLY))),
+    (
+        Channel::Positions,
+        any_instrument("positions", Some(EVENTS_ONLY)),
+    ),
 ];
+/// No pushes at intervals but the first one: they say again what is known, some kilobytes every
+/// five seconds, each an entry of the journal. The query side asks for whole lists instead.
+const EVENTS_ONLY: &str = "{\"updateInterval\":\"0\"}";
 /// All bits of [`CHANNELS`].
 const ALL_ACKNOWLEDGED: u8 = 0b111;
 /// Request id of our subscription.
@@ -57,19 +64,27 @@ const LOGIN_LOST: &[u32] = &[60_011, 60_032];
 /// Close codes that mean the key: 4001 login failed, 4007 key changed or deleted.
 const KEY_CLOSED: &[u16] = &[4_001, 4_007];
 
-const fn any_instrument(channel: &'static str) -> ChannelTerms<'static> {
+const fn any_instrument(
+    channel: &'static str,
+    extra_params: Option<&'static str>,
+) -> ChannelTerms<'static> {
     ChannelTerms {
         channel,
         inst_type: Some("ANY"),
         inst_id: None,
+        extra_params,
     }
 }
 
-const fn everything(channel: &'static str) -> ChannelTerms<'static> {
+const fn everything(
+    channel: &'static str,
+    extra_params: Option<&'static str>,
+) -> ChannelTerms<'static> {
     ChannelTerms {
         channel,
         inst_type: None,
         inst_id: None,
+        extra_params,
     }
 }
 
@@ -99,6 +114,7 @@ pub struct OkxSession {
     /// When our `ping` was handed out; `None` while none is unanswered.
     pinged_at: Option<MonotonicNs>,
     last_error: VenueMessage,
+    stated: StatedBalances,
 }
 
 impl OkxSession {
@@ -120,6 +136,7 @@ impl OkxSession {
             last_heard: now,
             pinged_at: None,
             last_error: VenueMessage::EMPTY,
+            stated: StatedBalances::default(),
         }
     }
 
@@ -174,6 +191,10 @@ impl OkxSession {
         let (kind, payload) = frame.into_parts();
         match kind {
             FrameKind::Text => match decoder.decode(payload, table, reports) {
+                DecodedFrame::Engine if self.stated.is_repetition(reports) => {
+                    reports.clear();
+                    FrameVerdict::Consumed(SessionEvent::Data)
+                }
                 DecodedFrame::Engine => FrameVerdict::ForEngine,
                 DecodedFrame::Session(message) => {
                     let verdict = self.handle_message(now, message);

@@ -3,10 +3,10 @@
 //! A member that stands twice makes the object malformed: which of the two the venue meant cannot
 //! be known, and the two may differ. Members that are not named are passed over. Threads: none.
 
-use model::UnixNs;
 use model::execution_report::QuarantineReason;
 use model::identifiers::Text;
 use model::time::NS_PER_MS;
+use model::{DecimalAmount, UnixNs};
 
 use crate::byte_writer::{DIGITS_MAX, write_digits};
 use crate::json_tape::{Json, Scalar, ScalarError};
@@ -107,6 +107,9 @@ pub(crate) trait Member<'i> {
         self.units(scale)?.ok_or(QuarantineReason::MissingMember)
     }
 
+    /// An amount at its own scale.
+    fn amount(&self) -> Result<Option<DecimalAmount>, QuarantineReason>;
+
     /// An id: text, or an integer that stands for its digits. Absent = empty.
     fn id<const N: usize>(&self) -> Result<Text<N>, QuarantineReason>;
 
@@ -148,6 +151,13 @@ impl<'i, V: Value<'i>> Member<'i> for Option<V> {
         match self {
             None => Ok(None),
             Some(value) => Ok(value.scalar().units(scale)?),
+        }
+    }
+
+    fn amount(&self) -> Result<Option<DecimalAmount>, QuarantineReason> {
+        match self {
+            None => Ok(None),
+            Some(value) => Ok(value.scalar().amount()?),
         }
     }
 

@@ -209,9 +209,12 @@ impl RestAnswers {
         let read = |row: Json<'_, '_>| {
             let members = FillMembers::read(row)?;
             let (instrument, side, fill) = fill_of_query(&members, table)?;
+            let ours = client_order_id(&members.client_order_id)?;
             Ok(FillSeen {
                 asked_at_seq,
-                client_order_id: client_order_id(&members.client_order_id)?,
+                client_order_id: ours,
+                // The venue shows the id that an order has, or that it has none.
+                is_foreign: ours.is_none(),
                 venue_order_id: members.venue_order_id.id()?,
                 instrument: instrument.id,
                 side,

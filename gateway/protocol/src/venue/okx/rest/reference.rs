@@ -1,44 +1,21 @@
 //! Answers of OKX REST about the account and the market's rules: time, instruments, configuration,
-//! positions, the dead-man timer.
+//! positions, balances, the dead-man timer.
 //!
 //! okx.com/docs-v5, "Get system time", "Get instruments", "Get account configuration", "Get
-//! positions", "POST / Cancel All After". Values that a later venue version may add are never
-//! fatal. Must not know: what is done with them. Threads: none; a cold path, it allocates.
+//! positions", "Get balance", "POST / Cancel All After". Values that a later venue version may add
+//! are never fatal. Must not know: what is done with them. Threads: none; a cold path, it
+//! allocates.
 
 use model::execution_report::QuarantineReason;
 use model::identifiers::{Symbol, Text};
 use model::instrument::{InstrumentKind, InstrumentState};
-use model::{InstrumentId, UnixNs};
+use model::{BalanceStated, PositionStated, UnixNs};
 
 use super::answer::{Page, RestAnswers, RestError};
 use super::instrument_rules::InstrumentRules;
 use crate::json_tape::{Json, Scalar};
-use crate::venue::okx::decode::{Member, json_members};
+use crate::venue::okx::decode::{Member, each_balance, json_members, position};
 use crate::venue::okx::instrument_table::InstrumentTable;
-
-/// Which way a position is held.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum PositionSide {
-    /// One signed position per instrument.
-    Net,
-    /// Long, kept apart from short.
-    Long,
-    /// Short, kept apart from long.
-    Short,
-}
-
-/// A position as the venue shows it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct PositionSeen {
-    /// What is held.
-    pub instrument: InstrumentId,
-    /// Signed for `Net`; not negative for the other two. Quantity units of the instrument.
-    pub position_units: i64,
-    /// How it is held.
-    pub side: PositionSide,
-    /// The venue's clock.
-    pub venue_time: UnixNs,
-}
 
 /// What the account is set to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -67,16 +44,6 @@ json_members! {
         quantity_max = "maxLmtSz",
         contract_value = "ctVal",
         contract_multiplier = "ctMult",
-    }
-}
-
-json_members! {
-    /// What is read of a position.
-    struct PositionMembers {
-        symbol = "instId",
-        position = "pos",
-        side = "posSide",
-        updated_at = "uTime",
     }
 }
 
@@ -155,7 +122,8 @@ impl RestAnswers {
         self.page(status, body, read_instrument, |_| Ok(()))
     }
 
-    /// Every position in a configured instrument; the others are passed over.
+    /// Every position in a configured instrument; the others are passed over, as
+    /// `UnknownInstrument`.
     ///
     /// # Errors
     /// [`RestError`] when the venue gave no list.
@@ -164,8 +132,28 @@ impl RestAnswers {
         status: u16,
         body: &mut [u8],
         table: &InstrumentTable,
-    ) -> Result<Page<PositionSeen, ()>, RestError> {
-        self.page(status, body, |row| read_position(row, table), |_| Ok(()))
+    ) -> Result<Page<PositionStated, ()>, RestError> {
+        self.page(status, body, |row| position(row, table), |_| Ok(()))
+    }
+
+    /// The account's balances in all currencies that the answer has.
+    ///
+    /// # Errors
+    /// [`RestError`], also when one of them cannot be read.
+    pub fn balances(
+        &mut self,
+        status: u16,
+        body: &mut [u8],
+    ) -> Result<Vec<BalanceStated>, RestError> {
+        self.first_row(status, body, |account| {
+            let mut balances = Vec::new();
+            let mut unreadable = None;
+            each_balance(account, |read| match read {
+                Ok(balance) => balances.push(balance),
+                Err(reason) => unreadable = Some(reason),
+            })?;
+            unreadable.map_or(Ok(balances), Err)
+        })
     }
 }
 
@@ -202,32 +190,5 @@ fn read_instrument(row: Json<'_, '_>) -> Result<InstrumentRules, QuarantineReaso
         quantity_max: members.quantity_max.id()?,
         contract_value: members.contract_value.id()?,
         contract_multiplier: members.contract_multiplier.id()?,
-    })
-}
-
-fn read_position(
-    row: Json<'_, '_>,
-    table: &InstrumentTable,
-) -> Result<PositionSeen, QuarantineReason> {
-    let members = PositionMembers::read(row)?;
-    let symbol = members.symbol.required_text()?;
-    let instrument = &table
-        .by_symbol(symbol.as_bytes())
-        .ok_or(QuarantineReason::UnknownInstrument)?
-        .instrument;
-    let side = match members.side.text()? {
-        Some("long") => PositionSide::Long,
-        Some("short") => PositionSide::Short,
-        Some("net") | None => PositionSide::Net,
-        Some(_) => return Err(QuarantineReason::UnknownKind),
-    };
-    Ok(PositionSeen {
-        instrument: instrument.id,
-        position_units: members
-            .position
-            .units(instrument.quantity_scale)?
-            .unwrap_or(0),
-        side,
-        venue_time: members.updated_at.time_ms()?.unwrap_or(UnixNs(0)),
     })
 }
