@@ -4,7 +4,10 @@
 
 pub mod attach;
 
+mod journal_context;
+pub mod order_log;
 pub mod projector;
+mod retrying;
 pub mod snapshots;
 pub mod state_fold;
 pub mod store;

@@ -12,28 +12,21 @@ mod rebuild;
 mod session;
 mod state_file;
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use journal::JournalError;
 use model::BytesError;
 
+use crate::retrying::{Stretch, follow};
 use crate::store::StoreError;
 pub use rebuild::{Rebuilt, rebuild};
 use session::Session;
 use state_file::StateFile;
 pub use state_file::{ReportedState, read_state};
-
-/// Between two looks when nothing happened.
-const PAUSE: Duration = Duration::from_millis(5);
-/// The first wait after a failure; doubles.
-const RETRY_FIRST: Duration = Duration::from_millis(100);
-/// The longest wait after a failure.
-const RETRY_MAX: Duration = Duration::from_secs(5);
 
 /// What a projector works with.
 #[derive(Debug, Clone)]
@@ -107,9 +100,6 @@ pub enum ProjectorError {
         /// The instrument's number.
         instrument: u32,
     },
-    /// The projector's own bug.
-    #[error("PROJECTOR_PANICKED: a bug, named on standard error: please report it")]
-    Panicked,
     /// A file of the target could not be made or moved.
     #[error("{}: {error}", path.display())]
     Io {
@@ -141,16 +131,15 @@ impl Projector {
     /// DEGRADED, said through `notices` and tried again.
     pub fn start(settings: ProjectorSettings, notices: NoticeSink) -> std::io::Result<Self> {
         let stop = Arc::new(AtomicBool::new(false));
-        let mut following = Following {
+        let mut owner = Owner {
             state: StateFile::new(&settings.database),
             settings,
             notices,
-            stop: Arc::clone(&stop),
-            retry_in: RETRY_FIRST,
         };
+        let stopping = Arc::clone(&stop);
         let thread = std::thread::Builder::new()
             .name("projector".to_owned())
-            .spawn(move || following.run())?;
+            .spawn(move || follow::<Session>(&mut owner, &stopping))?;
         Ok(Self { stop, thread })
     }
 
@@ -163,77 +152,43 @@ impl Projector {
     }
 }
 
-struct Following {
+struct Owner {
     settings: ProjectorSettings,
     notices: NoticeSink,
-    stop: Arc<AtomicBool>,
     state: StateFile,
-    retry_in: Duration,
 }
 
-impl Following {
-    fn run(&mut self) {
-        loop {
-            let outcome = catch_unwind(AssertUnwindSafe(|| self.follow()));
-            let error = match outcome {
-                Ok(Ok(())) => return self.state.stopped(),
-                Ok(Err(error)) => error,
-                Err(_) => ProjectorError::Panicked,
-            };
-            let retry_in = self.retry_in;
-            self.retry_in = (retry_in * 2).min(RETRY_MAX);
-            let detail = error.to_string();
-            self.state.degraded(&detail);
-            let notice = ProjectorNotice::Degraded { detail, retry_in };
-            // A sink that panics must not end the projector.
-            drop(catch_unwind(AssertUnwindSafe(|| self.tell(notice))));
-            if self.is_stopped_within(retry_in) {
-                return;
-            }
-        }
+impl Stretch for Session {
+    type Owner = Owner;
+
+    fn begin(owner: &mut Owner) -> Result<Self, String> {
+        Self::open(&owner.settings).map_err(|error| error.to_string())
     }
 
-    /// Follows until it is told to stop and the journal has no more.
-    fn follow(&mut self) -> Result<(), ProjectorError> {
-        let mut session = Session::open(&self.settings)?;
-        let mut told = false;
-        loop {
-            let stopping = self.stop.load(Ordering::Acquire);
-            let step = session.step(self.settings.batch_entries)?;
-            if !told {
-                // Only a transaction that went through shows that the database is well.
-                told = true;
-                let sequence = session.sequence();
-                self.state.following();
-                self.tell(ProjectorNotice::Following { sequence });
-            }
-            if step.entries > 0 {
-                self.retry_in = RETRY_FIRST;
-            }
-            for sequence in step.doubled_fills {
-                self.tell(ProjectorNotice::FillDoubled { sequence });
-            }
-            if step.entries == 0 {
-                if stopping {
-                    return Ok(());
-                }
-                std::thread::sleep(PAUSE);
-            }
+    fn step(&mut self, owner: &mut Owner) -> Result<u64, String> {
+        let batch_entries = owner.settings.batch_entries;
+        let step = self
+            .take_batch(batch_entries)
+            .map_err(|error| error.to_string())?;
+        for sequence in step.doubled_fills {
+            (owner.notices)(ProjectorNotice::FillDoubled { sequence });
         }
+        Ok(step.entries)
     }
 
-    fn tell(&self, notice: ProjectorNotice) {
-        (self.notices)(notice);
+    fn is_well(&mut self, owner: &mut Owner) {
+        let sequence = self.sequence();
+        owner.state.following();
+        (owner.notices)(ProjectorNotice::Following { sequence });
     }
 
-    fn is_stopped_within(&self, wait: Duration) -> bool {
-        let until = Instant::now() + wait;
-        while Instant::now() < until {
-            if self.stop.load(Ordering::Acquire) {
-                return true;
-            }
-            std::thread::sleep(PAUSE);
-        }
-        self.stop.load(Ordering::Acquire)
+    fn end(self, owner: &mut Owner) -> Result<(), String> {
+        owner.state.stopped();
+        Ok(())
+    }
+
+    fn degraded(owner: &mut Owner, detail: String, retry_in: Duration) {
+        owner.state.degraded(&detail);
+        (owner.notices)(ProjectorNotice::Degraded { detail, retry_in });
     }
 }

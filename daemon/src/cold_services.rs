@@ -6,6 +6,7 @@
 use crate::config::Settings;
 use crate::start::journal_directory;
 use anyhow::{Context, Result};
+use cold::order_log::{OrderLog, OrderLogNotice, OrderLogSettings};
 use cold::projector::{Projector, ProjectorNotice, ProjectorSettings};
 use std::sync::Arc;
 
@@ -13,6 +14,7 @@ use std::sync::Arc;
 #[derive(Debug)]
 pub struct ColdServices {
     projector: Option<Projector>,
+    order_log: Option<OrderLog>,
 }
 
 impl ColdServices {
@@ -23,6 +25,7 @@ impl ColdServices {
     pub fn start(settings: &Settings) -> Result<Self> {
         Ok(Self {
             projector: start_projector(settings)?,
+            order_log: start_order_log(settings)?,
         })
     }
 
@@ -30,6 +33,9 @@ impl ColdServices {
     pub fn stop(self) {
         if let Some(projector) = self.projector {
             projector.stop();
+        }
+        if let Some(order_log) = self.order_log {
+            order_log.stop();
         }
     }
 }
@@ -61,6 +67,31 @@ fn log_projector(notice: ProjectorNotice) {
             sequence,
             "FILL_DOUBLED: this entry books an execution that was booked before; the database \
              keeps the first; please report this"
+        ),
+    }
+}
+
+fn start_order_log(settings: &Settings) -> Result<Option<OrderLog>> {
+    let order_log = &settings.order_log;
+    if !order_log.is_enabled {
+        return Ok(None);
+    }
+    let writing = OrderLogSettings {
+        journal_directory: journal_directory(settings),
+        path: order_log.path.clone(),
+        file_bytes_max: u64::from(order_log.file_mib).saturating_mul(1024 * 1024),
+        files_kept: order_log.files_kept,
+    };
+    let started = OrderLog::start(writing, Arc::new(log_order_log));
+    Ok(Some(started.context("starting the order log's thread")?))
+}
+
+fn log_order_log(notice: OrderLogNotice) {
+    match notice {
+        OrderLogNotice::Following => tracing::debug!("the order log follows the journal"),
+        OrderLogNotice::Degraded { detail, retry_in } => tracing::error!(
+            retry_ms = retry_in.as_millis(),
+            "DEGRADED: the order log stands still, trading goes on: {detail}"
         ),
     }
 }

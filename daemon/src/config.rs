@@ -59,6 +59,8 @@ pub struct Settings {
     pub strategies: Vec<StrategySettings>,
     /// `[database]`.
     pub database: DatabaseSettings,
+    /// `[order_log]`.
+    pub order_log: OrderLogSettings,
     /// `[log]`.
     pub log: LogSettings,
     /// Every key with the value in force and where it came from, in the order of the table.
@@ -324,6 +326,19 @@ pub struct DatabaseSettings {
     pub path: PathBuf,
     /// Most journal entries that one transaction holds.
     pub batch_entries: u32,
+}
+
+/// `[order_log]`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OrderLogSettings {
+    /// Whether submissions and ends are written to a file of lines.
+    pub is_enabled: bool,
+    /// The file.
+    pub path: PathBuf,
+    /// A file of more MiB is full.
+    pub file_mib: u32,
+    /// So many full files are kept.
+    pub files_kept: u32,
 }
 
 /// How much is logged.

@@ -8,19 +8,16 @@
 use std::collections::HashMap;
 
 use journal::Entry;
-use model::engine_config::{InstrumentPolicy, TradingMode};
 use model::input::EntryKind;
 use model::journal_record::{EntryBuffers, take_entry};
 use model::sent_record::{SentRecord, SentStamp};
-use model::{
-    ByteSource, BytesError, CanonicalBytes, ClientOrderId, Decision, EngineConfig, Input,
-    InstrumentId, MonotonicNs, OrderChange, StrategyId, Text, UtcAnchor,
-};
+use model::{BytesError, ClientOrderId, Decision, Input, MonotonicNs, OrderChange};
 
 use super::ProjectorError;
 use super::order_fold::{HeldOrder, Occasion, new_order};
 use super::order_log_rows::{alarm_log, denied_log, run_denied_log};
-use crate::store::rows::{Cursor, IntentState, Market};
+use crate::journal_context::JournalContext;
+use crate::store::rows::{Cursor, IntentState};
 use crate::store::{Batch, Store};
 
 /// Orders that are kept between batches. Ended ones are let go after each.
@@ -28,8 +25,7 @@ const CACHED_ORDERS_MAX: usize = 65_536;
 
 /// The fold's state between entries.
 pub(super) struct Projection {
-    cursor: Cursor,
-    config: Option<EngineConfig>,
+    context: JournalContext,
     orders: HashMap<u64, HeldOrder>,
     order_of_intent: HashMap<u64, ClientOrderId>,
     buffers: EntryBuffers,
@@ -43,17 +39,8 @@ impl Projection {
     /// # Errors
     /// A configuration that is none.
     pub(super) fn new(cursor: Cursor) -> Result<Self, BytesError> {
-        let config = if cursor.config.is_empty() {
-            None
-        } else {
-            let mut source = ByteSource::new(&cursor.config);
-            let config = EngineConfig::take(&mut source)?;
-            source.finish()?;
-            Some(config)
-        };
         Ok(Self {
-            cursor,
-            config,
+            context: JournalContext::new(cursor)?,
             orders: HashMap::new(),
             order_of_intent: HashMap::new(),
             buffers: EntryBuffers::default(),
@@ -69,7 +56,7 @@ impl Projection {
 
     /// The last entry that was taken.
     pub(super) fn sequence(&self) -> u64 {
-        self.cursor.sequence
+        self.context.cursor.sequence
     }
 
     /// Takes one entry.
@@ -103,9 +90,7 @@ impl Projection {
                 self.buffers = buffers;
             }
         }
-        self.cursor.sequence = entry.sequence;
-        self.cursor.entry_epoch = entry.boot_epoch;
-        self.cursor.entry_now = MonotonicNs(entry.now_ns);
+        self.context.note_entry(entry);
         self.entries += 1;
         Ok(())
     }
@@ -115,51 +100,27 @@ impl Projection {
         Occasion {
             sequence: entry.sequence,
             ordinal,
-            boot_epoch: self.cursor.boot_epoch,
+            boot_epoch: self.context.cursor.boot_epoch,
             now,
-            unix: self.cursor.anchor.unix_at(now),
+            unix: self.context.cursor.anchor.unix_at(now),
         }
     }
 
     fn take_input(&mut self, input: &Input<'_>) {
-        match input {
-            Input::ConfigApplied(config) => {
-                for policy in &config.instruments {
-                    self.batch.instruments.push(named(config, policy));
-                }
-                self.set_config((*config).clone());
-            }
-            Input::InstrumentApplied(instrument) => {
-                let Some(mut config) = self.config.take() else {
-                    return;
-                };
-                let place = usize::try_from(instrument.id.0).unwrap_or(usize::MAX);
-                if let Some(policy) = config.instruments.get_mut(place) {
-                    policy.instrument = *instrument;
-                    self.batch
-                        .instruments
-                        .push(named(&config, &config.instruments[place]));
-                }
-                self.set_config(config);
-            }
-            Input::UtcAnchor(anchor) => self.set_anchor(*anchor),
-            Input::RecoveryStarted(started) => {
-                self.set_anchor(started.anchor);
-                self.cursor.boot_epoch = started.epoch.get();
-            }
-            _ => {}
+        self.context.take_input(input);
+        let instruments = match input {
+            Input::ConfigApplied(config) => config
+                .instruments
+                .iter()
+                .map(|policy| policy.instrument)
+                .collect(),
+            Input::InstrumentApplied(instrument) => vec![*instrument],
+            _ => return,
+        };
+        for instrument in instruments {
+            let venue = self.context.venue_name(instrument.venue);
+            self.batch.instruments.push((instrument, venue));
         }
-    }
-
-    fn set_anchor(&mut self, anchor: UtcAnchor) {
-        let error_ns = 0;
-        self.cursor.anchor = UtcAnchor { error_ns, ..anchor };
-    }
-
-    fn set_config(&mut self, config: EngineConfig) {
-        self.cursor.config.clear();
-        config.put(&mut self.cursor.config);
-        self.config = Some(config);
     }
 
     fn decide(
@@ -171,7 +132,7 @@ impl Projection {
         match decision {
             Decision::Order(change) => self.change(at, change, store)?,
             Decision::Refused(refused) => {
-                let strategy = self.strategy_name(refused.strategy);
+                let strategy = self.context.strategy_name(refused.strategy);
                 self.batch.logs.push(denied_log(at, refused, strategy));
             }
             Decision::RunRefused {
@@ -181,7 +142,7 @@ impl Projection {
                 reason,
                 ..
             } => {
-                let strategy = self.strategy_name(*strategy);
+                let strategy = self.context.strategy_name(*strategy);
                 let log = run_denied_log(at, strategy, *first, *count, *reason);
                 self.batch.logs.push(log);
             }
@@ -207,8 +168,12 @@ impl Projection {
             let held = match self.read_back(id, store)? {
                 Some(held) => held,
                 None => {
-                    let market = self.market(at.sequence, change.instrument)?;
-                    let strategy = self.strategy_name(change.strategy);
+                    let market = self.context.market(change.instrument);
+                    let market = market.ok_or(ProjectorError::UnknownInstrument {
+                        sequence: at.sequence,
+                        instrument: change.instrument.0,
+                    })?;
+                    let strategy = self.context.strategy_name(change.strategy);
                     HeldOrder::new(new_order(at, change, market, strategy))
                 }
             };
@@ -256,47 +221,11 @@ impl Projection {
             };
             self.orders.insert(id.integer(), held);
         }
-        let anchor = self.cursor.anchor;
+        let anchor = self.context.cursor.anchor;
         if let Some(held) = self.orders.get_mut(&id.integer()) {
             held.note_sent(stamp, anchor);
         }
         Ok(())
-    }
-
-    fn market(
-        &self,
-        sequence: u64,
-        instrument: InstrumentId,
-    ) -> Result<(Market, TradingMode), ProjectorError> {
-        let place = usize::try_from(instrument.0).unwrap_or(usize::MAX);
-        let config = self.config.as_ref();
-        let found = config.and_then(|config| Some((config, config.instruments.get(place)?)));
-        let Some((config, policy)) = found else {
-            return Err(ProjectorError::UnknownInstrument {
-                sequence,
-                instrument: instrument.0,
-            });
-        };
-        let (of, venue) = named(config, policy);
-        let venue_policy = config.venues.get(usize::from(of.venue.0));
-        // A venue that no configuration names trades nothing.
-        let mode = venue_policy.map_or(TradingMode::DryRun, |venue| venue.mode);
-        let market = Market {
-            instrument,
-            venue,
-            account: of.account,
-            symbol: of.symbol,
-            price_scale: of.price_scale,
-            quantity_scale: of.quantity_scale,
-        };
-        Ok((market, mode))
-    }
-
-    fn strategy_name(&self, strategy: StrategyId) -> Text<31> {
-        let strategies = self.config.as_ref().map(|config| &config.strategies);
-        strategies
-            .and_then(|strategies| strategies.get(usize::from(strategy.0)))
-            .map_or(Text::EMPTY, |policy| policy.name)
     }
 
     /// Everything since the last batch, and the cursor behind it.
@@ -310,7 +239,7 @@ impl Projection {
         self.batch
             .intents
             .sort_unstable_by_key(|intent| intent.intent_id);
-        (&self.batch, &self.cursor)
+        (&self.batch, &self.context.cursor)
     }
 
     /// The sealed batch is in the database: begins the next one.
@@ -330,12 +259,6 @@ impl Projection {
         let is_held = |order: &ClientOrderId| orders.contains_key(&order.integer());
         self.order_of_intent.retain(|_, order| is_held(order));
     }
-}
-
-fn named(config: &EngineConfig, policy: &InstrumentPolicy) -> (model::Instrument, Text<15>) {
-    let venue = config.venues.get(usize::from(policy.instrument.venue.0));
-    let name = venue.map_or(Text::EMPTY, |venue| venue.name);
-    (policy.instrument, name)
 }
 
 /// True for a command that is over and need not be kept.

@@ -47,7 +47,7 @@ pub fn rebuild(
         batch_entries: BATCH_ENTRIES,
     };
     let mut session = Session::open(&settings)?;
-    while session.step(BATCH_ENTRIES)?.entries > 0 {
+    while session.take_batch(BATCH_ENTRIES)?.entries > 0 {
         progress(session.sequence());
     }
     let sequence = session.sequence();

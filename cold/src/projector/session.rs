@@ -5,11 +5,11 @@
 
 use std::path::Path;
 
-use journal::{Follower, JournalError, JournalErrorKind};
-use model::{MonotonicNs, UtcAnchor};
+use journal::Follower;
 
 use super::projection::Projection;
 use super::{ProjectorError, ProjectorSettings};
+use crate::journal_context::{PlaceFault, begin_at_first, go_on};
 use crate::store::rows::Cursor;
 use crate::store::{Store, StoreError, StoreErrorKind, StoreLock};
 
@@ -50,10 +50,13 @@ impl Session {
         lock: StoreLock,
         directory: &Path,
     ) -> Result<Self, ProjectorError> {
-        let (follower, cursor) = match store.cursor()? {
-            None => begin_at_first(&store, directory)?,
-            Some(cursor) => (go_on(&store, directory, &cursor)?, cursor),
+        let found = store.cursor()?;
+        let placed = match &found {
+            None => begin_at_first(directory),
+            Some(cursor) => go_on(directory, cursor).map(|follower| (follower, cursor.clone())),
         };
+        let (follower, cursor) =
+            placed.map_err(|fault| refusal(&store, directory, &found, fault))?;
         let projection = Projection::new(cursor).map_err(|error| {
             let kind = StoreErrorKind::BadRow {
                 table: "cursor",
@@ -84,7 +87,7 @@ impl Session {
     ///
     /// # Errors
     /// The journal, an entry, or the database; the session must be dropped then.
-    pub(super) fn step(&mut self, batch_entries: u32) -> Result<StepReport, ProjectorError> {
+    pub(super) fn take_batch(&mut self, batch_entries: u32) -> Result<StepReport, ProjectorError> {
         while self.projection.pending_entries() < u64::from(batch_entries) {
             let Some(entry) = self.follower.poll()? else {
                 break;
@@ -105,85 +108,26 @@ impl Session {
     }
 }
 
-fn begin_at_first(store: &Store, directory: &Path) -> Result<(Follower, Cursor), ProjectorError> {
-    let follower = match Follower::open(directory, 1) {
-        Ok(follower) => follower,
-        Err(error) => return Err(too_old_or(store, 0, error)),
-    };
-    let Some(journal_id) = follower.journal_id() else {
-        return Err(ProjectorError::NoJournal(directory.to_owned()));
-    };
-    let cursor = Cursor {
-        journal_id,
-        sequence: 0,
-        entry_epoch: 0,
-        entry_now: MonotonicNs(0),
-        boot_epoch: 0,
-        anchor: UtcAnchor::default(),
-        config: Vec::new(),
-    };
-    Ok((follower, cursor))
-}
-
-fn go_on(store: &Store, directory: &Path, cursor: &Cursor) -> Result<Follower, ProjectorError> {
-    let refuse = |kind| Err(StoreError::new(store.path(), kind).into());
-    let beyond = StoreErrorKind::BeyondJournal {
-        found: cursor.sequence,
-    };
-    let mut follower = match Follower::open(directory, cursor.sequence) {
-        Ok(follower) => follower,
-        // The entry itself is archived, and the next one is the oldest that is left.
-        Err(error) if oldest_of(&error) == Some(cursor.sequence + 1) => {
-            let follower = Follower::open(directory, cursor.sequence + 1)?;
-            return match other_journal(&follower, cursor) {
-                Some(kind) => refuse(kind),
-                None => Ok(follower),
-            };
-        }
-        Err(error) => return Err(too_old_or(store, cursor.sequence, error)),
-    };
-    if let Some(kind) = other_journal(&follower, cursor) {
-        return refuse(kind);
-    }
-    let is_same = match follower.poll()? {
-        None => false,
-        Some(entry) => {
-            entry.sequence == cursor.sequence
-                && entry.boot_epoch == cursor.entry_epoch
-                && entry.now_ns == cursor.entry_now.0
-        }
-    };
-    if is_same {
-        Ok(follower)
-    } else {
-        refuse(beyond)
-    }
-}
-
-fn other_journal(follower: &Follower, cursor: &Cursor) -> Option<StoreErrorKind> {
-    let id = follower.journal_id();
-    if id == Some(cursor.journal_id) {
-        return None;
-    }
+fn refusal(
+    store: &Store,
+    directory: &Path,
+    found: &Option<Cursor>,
+    fault: PlaceFault,
+) -> ProjectorError {
+    let sequence = found.as_ref().map_or(0, |cursor| cursor.sequence);
     let text = |id: Option<u128>| id.map_or("none".to_owned(), |id| format!("{id:032x}"));
-    Some(StoreErrorKind::OtherJournal {
-        expected: text(id),
-        found: text(Some(cursor.journal_id)),
-    })
-}
-
-fn oldest_of(error: &JournalError) -> Option<u64> {
-    match *error.kind() {
-        JournalErrorKind::SequenceNotHeld { oldest, .. } => Some(oldest),
-        _ => None,
-    }
-}
-
-fn too_old_or(store: &Store, found: u64, error: JournalError) -> ProjectorError {
-    match oldest_of(&error) {
-        Some(oldest) => {
-            StoreError::new(store.path(), StoreErrorKind::TooOld { found, oldest }).into()
-        }
-        None => error.into(),
-    }
+    let kind = match fault {
+        PlaceFault::Journal(error) => return error.into(),
+        PlaceFault::NoJournal => return ProjectorError::NoJournal(directory.to_owned()),
+        PlaceFault::OtherJournal(expected) => StoreErrorKind::OtherJournal {
+            expected: text(expected),
+            found: text(found.as_ref().map(|cursor| cursor.journal_id)),
+        },
+        PlaceFault::Beyond => StoreErrorKind::BeyondJournal { found: sequence },
+        PlaceFault::TooOld(oldest) => StoreErrorKind::TooOld {
+            found: sequence,
+            oldest,
+        },
+    };
+    StoreError::new(store.path(), kind).into()
 }

@@ -6,5 +6,6 @@ mod database;
 mod folding;
 mod following;
 mod kills;
+mod order_log;
 mod row_by_row;
 mod trading_day;

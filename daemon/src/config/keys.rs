@@ -258,6 +258,17 @@ pub const SECTIONS: &[SectionSpec] = &[
         ],
     },
     SectionSpec {
+        name: "order_log",
+        shape: Shape::Single,
+        max_count: 1,
+        keys: &[
+            key("enabled", Flag, Default("true")),
+            key("path", Path, Optional("orders.jsonl in data.directory")),
+            key("file_mib", within(1, 4096), Default("64")),
+            key("files_kept", within(1, 10_000), Default("16")),
+        ],
+    },
+    SectionSpec {
         name: "log",
         shape: Shape::Single,
         max_count: 1,

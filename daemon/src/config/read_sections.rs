@@ -10,8 +10,8 @@ use super::problem::{ConfigErrors, Place, Problem};
 use super::read_values::SectionValues;
 use super::{
     AttachSettings, DataSettings, DatabaseSettings, EngineSettings, Environment, HotSettings, Idle,
-    InstrumentSettings, JournalMode, JournalSettings, LogLevel, LogSettings, OnLoss, Settings,
-    StrategySettings, TradeMode, UrlParts, VenueKind, VenueSettings,
+    InstrumentSettings, JournalMode, JournalSettings, LogLevel, LogSettings, OnLoss,
+    OrderLogSettings, Settings, StrategySettings, TradeMode, UrlParts, VenueKind, VenueSettings,
 };
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -53,6 +53,7 @@ pub(super) fn read(
         engine: engine(sections.one("engine")),
         attach: attach(sections.one("attach"), base, &data, &mut errors),
         database: database(sections.one("database"), base, &data),
+        order_log: order_log(sections.one("order_log"), base, &data),
         data,
         journal: journal(sections.one("journal")),
         hot: hot(sections.one("hot")),
@@ -201,6 +202,16 @@ fn database(values: &SectionValues, base: &Path, data: &DataSettings) -> Databas
         is_enabled: values.flag("enabled"),
         path: path.unwrap_or_else(|| data.directory.join("millrun.db")),
         batch_entries: values.integer_u32("batch_entries"),
+    }
+}
+
+fn order_log(values: &SectionValues, base: &Path, data: &DataSettings) -> OrderLogSettings {
+    let path = values.optional_path("path", base);
+    OrderLogSettings {
+        is_enabled: values.flag("enabled"),
+        path: path.unwrap_or_else(|| data.directory.join("orders.jsonl")),
+        file_mib: values.integer_u32("file_mib"),
+        files_kept: values.integer_u32("files_kept"),
     }
 }
 
