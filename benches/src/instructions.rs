@@ -10,6 +10,7 @@ use std::path::Path;
 
 use anyhow::{Context, Result, anyhow, bail};
 use engine::ports::Venues;
+use journal::Mode;
 use model::order_change::ChangeBody;
 use model::{Decision, MonotonicNs, OrderIntent, VenueId};
 use protocol::frame::{FrameBatch, FrameKind, MaskSequence};
@@ -21,6 +22,7 @@ use crate::samples::Counter;
 use crate::scene;
 use crate::stage_ports::VenueStub;
 use crate::turn::{FILL, World};
+use crate::turn_stages::Wire;
 
 /// How often a scene's work is counted.
 const OPERATIONS: u32 = 256;
@@ -47,17 +49,51 @@ const SCENES: &[(&str, Scene)] = &[
     ("order_frame", |_| order_frame()),
     ("fill_decode", |_| fill_decode()),
     ("order_turn", |directory| {
-        turns(directory, 100, CAPACITY, counted, World::run)
+        turns(
+            directory,
+            100,
+            CAPACITY,
+            Wire::Plaintext,
+            counted,
+            World::run,
+        )
+    }),
+    ("order_turn_tls", |directory| {
+        turns(directory, 100, CAPACITY, Wire::Tls, counted, World::run)
     }),
     ("fill_turn", |directory| {
-        turns(directory, 100, CAPACITY, World::run, counted)
+        turns(
+            directory,
+            100,
+            CAPACITY,
+            Wire::Plaintext,
+            World::run,
+            counted,
+        )
+    }),
+    ("fill_turn_tls", |directory| {
+        turns(directory, 100, CAPACITY, Wire::Tls, World::run, counted)
     }),
     ("order_turn_full_store", order_turn_full_store),
     ("both_turns_open_100", |directory| {
-        turns(directory, 100, LARGE_CAPACITY, counted, counted)
+        turns(
+            directory,
+            100,
+            LARGE_CAPACITY,
+            Wire::Plaintext,
+            counted,
+            counted,
+        )
     }),
     ("both_turns_open_1000000", |directory| {
-        turns(directory, 1_000_000, LARGE_CAPACITY, counted, counted)
+        turns(
+            directory,
+            1_000_000,
+            LARGE_CAPACITY,
+            Wire::Plaintext,
+            counted,
+            counted,
+        )
     }),
 ];
 
@@ -89,7 +125,7 @@ fn measured<R>(work: impl FnOnce() -> R) -> R {
 }
 
 fn append(directory: &Path, append: fn(&mut AppendStage) -> Result<()>) -> Result<()> {
-    let mut stage = AppendStage::open(directory)?;
+    let mut stage = AppendStage::open(directory, Mode::Process)?;
     append(&mut stage)?;
     for _ in 0..OPERATIONS {
         measured(|| append(&mut stage))?;
@@ -144,14 +180,10 @@ fn order_frame() -> Result<()> {
 /// A fill's message as reports, with what comes before decoding.
 fn fill_decode() -> Result<()> {
     let mut venue = VenueStub::new(table()?)?;
+    let lay = |venue: &mut VenueStub| venue.lay(FILL.trim_end());
     let clock = Counter::new();
-    let lay = |venue: &mut VenueStub| {
-        venue.payload.clear();
-        venue.payload.extend_from_slice(FILL.trim_end().as_bytes());
-        venue.has_frame = true;
-    };
     for _ in 0..OPERATIONS {
-        lay(&mut venue);
+        lay(&mut venue)?;
         if measured(|| venue.next_input(MonotonicNs(1), &clock).is_none()) {
             bail!("the fill is no input");
         }
@@ -165,8 +197,15 @@ fn counted(world: &mut World) -> Result<()> {
     measured(|| world.run())
 }
 
-fn turns(directory: &Path, open: u32, capacity: u32, order: Turn, fill: Turn) -> Result<()> {
-    let mut world = World::open(directory, open, capacity)?;
+fn turns(
+    directory: &Path,
+    open: u32,
+    capacity: u32,
+    wire: Wire,
+    order: Turn,
+    fill: Turn,
+) -> Result<()> {
+    let mut world = World::open(directory, open, capacity, wire)?;
     world.step(World::run, World::run)?;
     for _ in 0..OPERATIONS {
         world.step(order, fill)?;
@@ -176,7 +215,7 @@ fn turns(directory: &Path, open: u32, capacity: u32, order: Turn, fill: Turn) ->
 
 /// Each new order makes one leave that ended long ago.
 fn order_turn_full_store(directory: &Path) -> Result<()> {
-    let mut world = World::open(directory, 100, SMALL_CAPACITY)?;
+    let mut world = World::open(directory, 100, SMALL_CAPACITY, Wire::Plaintext)?;
     for _ in 0..SMALL_CAPACITY / 2 + 1 {
         world.step(World::run, World::run)?;
     }

@@ -8,6 +8,7 @@
 use anyhow::{Result, anyhow, bail};
 use engine::ports::IntentJournal;
 use engine::{Decisions, Engine, Moment};
+use journal::Mode;
 use model::input::{Admission, EntryKind, Input, RequestInput};
 use model::journal_record::put_entry;
 use model::{Decision, MonotonicNs, Request, RequestId, StrategyId};
@@ -80,6 +81,8 @@ impl OrderEntry {
 pub(crate) struct AppendStage {
     port: JournalPort,
     entry: OrderEntry,
+    /// Whether pages are ended for the keeper to sync while others are written.
+    syncs: bool,
 }
 
 /// What a round of it leaves.
@@ -107,10 +110,12 @@ impl AppendStage {
     ///
     /// # Errors
     /// What the journal refuses.
-    pub(crate) fn open(directory: &Path) -> Result<Self> {
+    pub(crate) fn open(directory: &Path, mode: Mode) -> Result<Self> {
+        let directory = directory.join(format!("append_{mode:?}"));
         Ok(Self {
-            port: JournalPort::open(&directory.join("append"), SEGMENT_BYTES)?,
+            port: JournalPort::open_in(&directory, SEGMENT_BYTES, mode)?,
             entry: OrderEntry::decide()?,
+            syncs: mode != Mode::Process,
         })
     }
 
@@ -137,6 +142,9 @@ impl AppendStage {
         let mut is_warm = false;
         while left > 0 {
             let batch = left.min(BATCH);
+            if self.syncs {
+                self.port.writer.pad_to_page(1)?;
+            }
             self.port.wait_for_room(BATCH as u32)?;
             for _ in 0..batch {
                 let begun = counter.raw();

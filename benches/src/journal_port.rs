@@ -1,4 +1,4 @@
-//! The engine's journal port over the real mapped journal, thin and without the modes that sync.
+//! The engine's journal port over the real mapped journal, thin.
 //!
 //! Writes what the daemon's port writes and keeps the same reserves; a crate of measurements must
 //! not depend on the daemon.
@@ -64,8 +64,16 @@ impl JournalPort {
     /// # Errors
     /// What the journal refuses: a folder that is in use, a full disk.
     pub(crate) fn open(directory: &Path, segment_bytes: u32) -> Result<Self> {
+        Self::open_in(directory, segment_bytes, Mode::Process)
+    }
+
+    /// The same in another mode.
+    ///
+    /// # Errors
+    /// As [`Self::open`].
+    pub(crate) fn open_in(directory: &Path, segment_bytes: u32, mode: Mode) -> Result<Self> {
         let mut options = JournalOptions::new(directory.to_owned(), 9, MINUTES_SINCE_2025);
-        options.mode = Mode::Process;
+        options.mode = mode;
         options.segment_bytes = segment_bytes;
         options.allow_tmpfs = true;
         let journal = Journal::open(&options)?;

@@ -14,6 +14,8 @@ mod instructions;
 mod jitter;
 mod journal_append;
 mod journal_port;
+#[cfg(test)]
+mod no_alloc;
 mod recovery;
 mod report;
 mod ring;
@@ -21,7 +23,9 @@ mod rounds;
 mod samples;
 mod scene;
 mod stage_ports;
+mod tls_end;
 mod turn;
+mod turn_stages;
 
 use anyhow::Result;
 use clap::{Parser, value_parser};

@@ -64,6 +64,26 @@ impl Row {
     }
 }
 
+/// Orders a second, of one way to let them come.
+#[derive(Debug)]
+pub(crate) struct Rate {
+    pub(crate) name: &'static str,
+    /// What the reference machine should reach.
+    pub(crate) target_per_s: f64,
+    /// One of each round.
+    pub(crate) per_s: Vec<f64>,
+}
+
+impl Rate {
+    fn median(&self) -> f64 {
+        median(self.per_s.clone()).unwrap_or(0.0)
+    }
+
+    fn is_short(&self) -> bool {
+        self.median() < self.target_per_s
+    }
+}
+
 /// What else is known about a run.
 #[derive(Debug, Default)]
 pub(crate) struct RunNotes {
@@ -81,6 +101,8 @@ pub(crate) struct RunNotes {
     /// Ring over probe, one of each steady round.
     pub(crate) ring_ratios: Vec<f64>,
     pub(crate) unsteady_rounds: u32,
+    /// Orders a second to TLS bytes.
+    pub(crate) rates: Vec<Rate>,
     pub(crate) entry_body_bytes: usize,
     pub(crate) frame_bytes: usize,
     pub(crate) message_bytes: usize,
@@ -114,6 +136,7 @@ impl Report {
             over += 1;
         }
         over += usize::from(notes.has_faults());
+        over += notes.rates.iter().filter(|rate| rate.is_short()).count();
         let mut line = format!(
             "rounds={} rows={} over={over} unsteady_rounds={} minor_faults_append={} \
              minor_faults_turn={} stolen_percent={:.2} ring_ratio={} append_batch_ns={}",
@@ -137,6 +160,9 @@ impl Report {
             line.push_str(&format!(
                 " orders_per_s_{open}={per_s:.0} median_orders_per_s_{open}={median_per_s:.0}"
             ));
+        }
+        for rate in &notes.rates {
+            line.push_str(&format!(" {}_per_s={:.0}", rate.name, rate.median()));
         }
         line
     }
@@ -168,6 +194,10 @@ impl Report {
             "ring_ratio": self.ring_ratio,
             "unsteady_rounds": notes.unsteady_rounds,
             "append_batch_ns": median(notes.append_mean_ns.clone()),
+            "orders_per_s": notes.rates.iter().map(|rate| json!({
+                "name": rate.name, "median": rate.median(), "rounds": rate.per_s,
+                "target": rate.target_per_s,
+            })).collect::<Vec<_>>(),
             "minor_faults": { "append": notes.append_faults, "turn": notes.turn_faults },
             "jitter": {
                 "class_from_ns": CLASSES_NS, "counts": notes.gaps.counts,
@@ -285,6 +315,14 @@ impl fmt::Display for Report {
                 "held"
             }
         )?;
+        for rate in &self.notes.rates {
+            let verdict = if rate.is_short() { "short" } else { "held" };
+            let (name, per_s, target) = (rate.name, rate.median(), rate.target_per_s);
+            writeln!(
+                f,
+                "{name}: {per_s:.0} orders a second (target {target:.0}) {verdict}"
+            )?;
+        }
         writeln!(f, "append in batches: {} ns each", self.append_mean_text())?;
         writeln!(f, "benches {}", self.last_line())
     }

@@ -6,14 +6,16 @@
 //! than a quarter is counted as unsteady and its ring is compared with nothing.
 
 use anyhow::{Context, Result};
+use journal::Mode;
 
 use crate::host::{Host, Pinning, load_average, minor_faults, pin};
 use crate::journal_append::{AppendSamples, AppendStage};
-use crate::report::{Report, Row, RunNotes, Target};
+use crate::report::{Rate, Report, Row, RunNotes, Target};
 use crate::ring;
 use crate::samples::{Counter, Figures, median};
 use crate::scene;
-use crate::turn::{STAGES, TurnSamples, World};
+use crate::turn::{TurnSamples, World};
+use crate::turn_stages::Wire;
 
 /// The probe may move by so much within a round.
 const STEADY_SHARE: f64 = 0.25;
@@ -28,6 +30,8 @@ pub(crate) struct Sizes {
     pub(crate) orders: usize,
     /// Open orders of each world.
     pub(crate) open_orders: Vec<u32>,
+    /// Orders of each rate.
+    pub(crate) rate_orders: usize,
     /// Samples of the ring; each is twenty round trips.
     pub(crate) ring_samples: usize,
     /// Samples of the probe.
@@ -42,7 +46,8 @@ impl Sizes {
         Self {
             appends: 200_000,
             orders: 20_000,
-            open_orders: vec![100, 50_000],
+            open_orders: vec![100, 50_000, 1_000_000],
+            rate_orders: 32_000,
             ring_samples: 5_000,
             probe_samples: 1_000,
             watch_ms: 1_000,
@@ -54,12 +59,24 @@ impl Sizes {
         Self {
             appends: 20_000,
             orders: 2_000,
+            rate_orders: 3_200,
             ring_samples: 500,
             watch_ms: 200,
             ..Self::full()
         }
     }
 }
+
+/// How orders come when their rate is measured: name, socket, orders a turn, and what they reach on
+/// the reference machine.
+const RATES: [(&str, Wire, usize, f64); 4] = [
+    ("null_socket_16_a_write", Wire::Tls, 16, 1_000_000.0),
+    ("null_socket_1_a_write", Wire::Tls, 1, 1_000_000.0),
+    ("loopback_16_a_write", Wire::Loopback, 16, 500_000.0),
+    ("loopback_1_a_write", Wire::Loopback, 1, 150_000.0),
+];
+/// Open orders while rates are measured.
+const RATE_OPEN_ORDERS: u32 = 100;
 
 /// The figures of each round of one stage.
 #[derive(Debug)]
@@ -74,7 +91,9 @@ struct Run {
     counter: Counter,
     pinning: Pinning,
     append: AppendStage,
+    group: AppendStage,
     worlds: Vec<(u32, World)>,
+    rate_worlds: Vec<(Wire, World)>,
     append_samples: AppendSamples,
     turn_samples: TurnSamples,
     stages: Vec<Stage>,
@@ -93,21 +112,34 @@ pub(crate) fn run(rounds: u32, sizes: &Sizes) -> Result<Report> {
         .tempdir()?;
     // Keepers inherit where their journals were opened.
     let others_pinned = pin(pinning.peer);
-    let append = AppendStage::open(directory.path())?;
+    let append = AppendStage::open(directory.path(), Mode::Process)?;
+    let group = AppendStage::open(directory.path(), Mode::Group)?;
     let mut worlds = Vec::new();
     for open_orders in &sizes.open_orders {
         let capacity = (open_orders + 1)
             .next_power_of_two()
             .max(scene::ORDER_CAPACITY);
-        let world = World::open(directory.path(), *open_orders, capacity)?;
+        let world = World::open(directory.path(), *open_orders, capacity, Wire::Tls)?;
         worlds.push((*open_orders, world));
+    }
+    let mut rate_worlds = Vec::new();
+    for wire in [Wire::Tls, Wire::Loopback] {
+        let folder = directory.path().join("rates");
+        std::fs::create_dir_all(&folder)?;
+        let capacity = scene::ORDER_CAPACITY;
+        rate_worlds.push((
+            wire,
+            World::open(&folder, RATE_OPEN_ORDERS, capacity, wire)?,
+        ));
     }
     let is_pinned = pin(pinning.hot) && others_pinned;
     let mut run = Run {
         counter: Counter::new(),
         pinning,
         append,
+        group,
         worlds,
+        rate_worlds,
         append_samples: AppendSamples::with_capacity(sizes.appends),
         turn_samples: TurnSamples::with_capacity(sizes.orders),
         stages: Vec::new(),
@@ -133,7 +165,10 @@ impl Run {
         self.append
             .round(&self.counter, sizes.appends, &mut self.append_samples)?;
         self.note_faults("append", faults);
-        self.keep_append();
+        self.keep_append("");
+        self.group
+            .round(&self.counter, sizes.appends, &mut self.append_samples)?;
+        self.keep_append("_group");
         for at in 0..self.worlds.len() {
             let (open_orders, world) = &mut self.worlds[at];
             let open_orders = *open_orders;
@@ -142,6 +177,7 @@ impl Run {
             self.note_faults("turn", faults);
             self.keep_turn(open_orders);
         }
+        self.rates(sizes.rate_orders)?;
         let ring = ring::message(&self.counter, &self.pinning, sizes.ring_samples)?;
         let after = ring::probe(&self.counter, &self.pinning, sizes.probe_samples)?;
         if let (Some(before), Some(ring), Some(after)) = (before, ring, after) {
@@ -159,22 +195,48 @@ impl Run {
         *sum = grown.map(|grown| sum.unwrap_or(0) + grown);
     }
 
-    fn keep_append(&mut self) {
-        self.notes
-            .append_mean_ns
-            .push(self.append_samples.batch_mean_ns);
+    /// Orders a second, each way once.
+    fn rates(&mut self, orders: usize) -> Result<()> {
+        for (at, (name, wire, batch, target_per_s)) in RATES.into_iter().enumerate() {
+            if self.notes.rates.len() == at {
+                self.notes.rates.push(Rate {
+                    name,
+                    target_per_s,
+                    per_s: Vec::new(),
+                });
+            }
+            for (of, world) in &mut self.rate_worlds {
+                if *of == wire {
+                    let per_s = world.rate(&self.counter, orders, batch)?;
+                    self.notes.rates[at].per_s.push(per_s);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn keep_append(&mut self, mode: &str) {
+        if mode.is_empty() {
+            self.notes
+                .append_mean_ns
+                .push(self.append_samples.batch_mean_ns);
+        }
         let append = self.append_samples.append.figures(&self.counter);
         let entry = self.append_samples.entry.figures(&self.counter);
         self.keep(
-            "journal_append".to_owned(),
+            format!("journal_append{mode}"),
             Some(Target::new(60, 120)),
             append,
         );
-        self.keep("journal_entry".to_owned(), None, entry);
+        self.keep(format!("journal_entry{mode}"), None, entry);
     }
 
     fn keep_turn(&mut self, open_orders: u32) {
-        for (at, stage) in STAGES.iter().enumerate() {
+        let stages = self
+            .worlds
+            .first()
+            .map_or(&[][..], |(_, world)| world.stages());
+        for (at, stage) in stages.iter().enumerate() {
             let figures = self.turn_samples.stages[at].figures(&self.counter);
             let targets = stage.targets.map(|targets| {
                 let [few, many] = targets;
@@ -248,6 +310,7 @@ mod tests {
             appends: 300,
             orders: 20,
             open_orders: vec![5, 40],
+            rate_orders: 32,
             ring_samples: 10,
             probe_samples: 10,
             watch_ms: 1,
@@ -259,8 +322,10 @@ mod tests {
         };
         assert_eq!(count("journal_append"), Some(600));
         assert_eq!(count("journal_entry"), Some(600));
+        assert_eq!(count("journal_append_group"), Some(600));
+        assert!(report.notes.rates.iter().all(|rate| rate.per_s.len() == 2));
         for open_orders in [5, 40] {
-            for stage in &STAGES {
+            for stage in &crate::turn_stages::STAGES {
                 let name = format!("{}_{open_orders}", stage.name);
                 assert_eq!(count(&name), Some(40));
             }

@@ -206,3 +206,13 @@ pub(crate) fn shown(id: ClientOrderId, state: VenueOrderState) -> OrderUpdate {
         venue_time: UnixNs(1_760_000_000 * NS_PER_S),
     }
 }
+
+/// The slot of an order that is larger than the limit.
+#[cfg(test)]
+pub(crate) fn too_large_words(request_id: u64, now: MonotonicNs) -> [u64; REQUEST_WORDS] {
+    let order = NewOrder {
+        order_quantity: Quantity::from_units(100_000_000),
+        ..order()
+    };
+    request_slot::to_words(RequestId(request_id), now, &Request::New(order))
+}

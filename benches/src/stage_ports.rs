@@ -1,10 +1,11 @@
-//! The ports of a turn with nothing behind them: requests and frames that lie ready, bytes and
-//! events that go no further than their buffers.
+//! The ports of a turn without other processes: both ends of the strategy's rings are here, and the
+//! venue is a buffer or the other end of a TLS link in memory.
 //!
-//! What costs time in the daemon costs it here too: a slot's check, masking, decoding, a command's
-//! text, its hash and its WebSocket frame, the event's words. Left out are sockets, TLS and the
-//! rings' memory. Must not know what is measured.
+//! What costs time in the daemon costs it here too: rings, a slot's check, masking, decoding, a
+//! command's text, its hash and its WebSocket frame, TLS if asked for, the event's words. Left out
+//! are sockets, unless asked for. Must not know what is measured.
 
+use std::collections::VecDeque;
 use std::hint::black_box;
 
 use anyhow::{Result, anyhow, bail};
@@ -18,7 +19,7 @@ use model::{
     ClientOrderId, CommandKind, LinkId, MonotonicNs, OrderEvent, OrderIntent, RejectReason,
     StrategyId, UnixNs, VenueId, VenueReport,
 };
-use protocol::frame::{FrameBatch, FrameKind, MaskSequence};
+use protocol::frame::{FrameBatch, FrameKind, FrameReader, MAX_PAYLOAD_BYTES, MaskSequence};
 use protocol::session::{FrameVerdict, SessionState};
 use protocol::venue::okx::credentials::Credentials;
 use protocol::venue::okx::decode::{MAX_REPORTS, OkxDecoder};
@@ -27,7 +28,12 @@ use protocol::venue::okx::instrument_table::InstrumentTable;
 use protocol::venue::okx::login::MAX_SESSION_MESSAGE_BYTES;
 use protocol::venue::okx::session::{OkxSession, SessionTimes};
 
+use rings::shared_memory::pair::{ClientSide, EngineSide, SharedConsumer, SharedProducer};
+use rings::shared_memory::pair::{create_pair, open_pair};
+use transport::link::{FlushState, ReadOutcome};
+
 use crate::samples::Counter;
+use crate::tls_end::TlsEnd;
 
 /// One TLS record's plaintext.
 const BATCH_BYTES: usize = 16 * 1024;
@@ -45,8 +51,15 @@ pub(crate) struct VenueStub {
     pub(crate) payload: Vec<u8>,
     /// True until the message was taken.
     pub(crate) has_frame: bool,
-    /// The newest command's order.
-    pub(crate) sent: Option<ClientOrderId>,
+    /// The orders of commands that were sent, oldest first.
+    pub(crate) sent: VecDeque<ClientOrderId>,
+    /// When the last message lay open, before its session saw it, in counts of the counter.
+    pub(crate) opened_at: u64,
+    /// When the last flush was over, in counts of the counter.
+    pub(crate) sealed_at: u64,
+    /// The link, unless frames end as plaintext.
+    pub(crate) tls: Option<TlsEnd>,
+    reader: FrameReader,
     /// When the last message was decoded, in counts of the counter.
     pub(crate) decoded_at: u64,
     /// When the last flush found the plaintext ready, in counts of the counter.
@@ -74,7 +87,11 @@ impl VenueStub {
         let mut this = Self {
             payload: Vec::with_capacity(4096),
             has_frame: false,
-            sent: None,
+            sent: VecDeque::with_capacity(64),
+            opened_at: 0,
+            sealed_at: 0,
+            tls: None,
+            reader: FrameReader::new(MAX_PAYLOAD_BYTES),
             decoded_at: 0,
             plaintext_at: 0,
             plaintext_bytes: 0,
@@ -101,15 +118,79 @@ impl VenueStub {
         Ok(this)
     }
 
-    /// What the daemon does with a frame: mask it, keep the masked bytes, let the session read it.
-    fn hear(&mut self, now: MonotonicNs, payload: &mut [u8]) -> FrameVerdict {
-        let frame = self.session.mask(FrameKind::Text, payload);
-        self.raw.clear();
-        self.raw.extend_from_slice(frame.bytes());
-        let (decoder, reports) = (&mut self.decoder, &mut self.reports);
-        self.session
-            .handle_frame(now, frame, decoder, &self.table, reports)
+    /// Lays a message of the venue ready: as plaintext, or sealed as a frame.
+    ///
+    /// # Errors
+    /// What TLS refuses.
+    pub(crate) fn lay(&mut self, text: &str) -> Result<()> {
+        self.payload.clear();
+        if let Some(tls) = &mut self.tls {
+            let length = u16::try_from(text.len())?;
+            self.payload.extend_from_slice(&[0x81, 126]);
+            self.payload.extend_from_slice(&length.to_be_bytes());
+            self.payload.extend_from_slice(text.as_bytes());
+            tls.say(&self.payload)?;
+        } else {
+            self.payload.extend_from_slice(text.as_bytes());
+        }
+        self.has_frame = true;
+        Ok(())
     }
+
+    fn hear(&mut self, now: MonotonicNs, payload: &mut [u8]) -> FrameVerdict {
+        let (session, decoder) = (&mut self.session, &mut self.decoder);
+        hear(
+            now,
+            session,
+            decoder,
+            payload,
+            &self.table,
+            &mut self.raw,
+            &mut self.reports,
+        )
+    }
+
+    /// Reads the link until a whole message is there, and hears it.
+    fn hear_link(&mut self, now: MonotonicNs) -> Option<FrameVerdict> {
+        let tls = self.tls.as_mut()?;
+        loop {
+            let outcome = tls.link.read_plaintext(self.reader.feed_space());
+            let ReadOutcome::Bytes(count) = outcome else {
+                return None;
+            };
+            self.reader.advance(count);
+            if let Ok(Some(frame)) = self.reader.next() {
+                self.opened_at = self.counter.raw();
+                let (session, decoder) = (&mut self.session, &mut self.decoder);
+                let (raw, reports) = (&mut self.raw, &mut self.reports);
+                return Some(hear(
+                    now,
+                    session,
+                    decoder,
+                    frame.payload,
+                    &self.table,
+                    raw,
+                    reports,
+                ));
+            }
+        }
+    }
+}
+
+/// What the daemon does with a frame: mask it, keep the masked bytes, let the session read it.
+fn hear(
+    now: MonotonicNs,
+    session: &mut OkxSession,
+    decoder: &mut OkxDecoder,
+    payload: &mut [u8],
+    table: &InstrumentTable,
+    raw: &mut Vec<u8>,
+    reports: &mut Vec<VenueReport>,
+) -> FrameVerdict {
+    let frame = session.mask(FrameKind::Text, payload);
+    raw.clear();
+    raw.extend_from_slice(frame.bytes());
+    session.handle_frame(now, frame, decoder, table, reports)
 }
 
 /// A session with words of the form that an OKX key has; no key.
@@ -140,9 +221,15 @@ impl Venues for VenueStub {
             opened_at: clock.stamp(),
             begun_at: clock.stamp(),
         };
-        let mut payload = std::mem::take(&mut self.payload);
-        let verdict = self.hear(now, &mut payload);
-        self.payload = payload;
+        let verdict = if self.tls.is_some() {
+            self.hear_link(now)?
+        } else {
+            let mut payload = std::mem::take(&mut self.payload);
+            self.opened_at = self.counter.raw();
+            let verdict = self.hear(now, &mut payload);
+            self.payload = payload;
+            verdict
+        };
         self.decoded_at = self.counter.raw();
         match verdict {
             FrameVerdict::ForEngine => Some(Input::VenueFrame {
@@ -182,7 +269,7 @@ impl Venues for VenueStub {
         let mask_key = self.masks.next_key();
         let framed = self.batch.finish_frame(FrameKind::Text, length, mask_key);
         framed.map_err(|_| NotSentReason::LinkGone)?;
-        self.sent = Some(intent.client_order_id);
+        self.sent.push_back(intent.client_order_id);
         self.stamps.push(SentStamp {
             intent_seq: intent.intent_seq,
             entry_sequence: sendable.sequence(),
@@ -213,6 +300,14 @@ impl Venues for VenueStub {
         self.plaintext_at = self.counter.raw();
         self.plaintext_bytes = black_box(self.batch.bytes()).len();
         let flushed_at = clock.stamp();
+        if let Some(tls) = &mut self.tls {
+            // A backlog that is full shows as orders without bytes in the check after a round.
+            let written = tls.link.write_plaintext(self.batch.bytes());
+            while let (Ok(()), FlushState::Pending(_)) = (&written, tls.link.flush()) {
+                std::hint::spin_loop();
+            }
+            self.sealed_at = self.counter.raw();
+        }
         let (sealed_at, written_at) = (clock.stamp(), clock.stamp());
         for mut stamp in self.stamps.drain(..) {
             (stamp.flushed_at, stamp.sealed_at) = (flushed_at, sealed_at);
@@ -223,26 +318,58 @@ impl Venues for VenueStub {
     }
 }
 
-/// One strategy without a process.
-#[derive(Debug)]
+/// Slots of the strategy's rings.
+const SLOTS: u64 = 1024;
+
+/// One strategy without a process: the real rings, with both ends in this thread.
 pub(crate) struct StrategyStub {
-    /// The slot of the next request, as a ring's consumer copied it.
-    pub(crate) request: Option<[u64; REQUEST_WORDS]>,
     /// Why the newest refused request was refused.
     pub(crate) refused: Option<RejectReason>,
-    /// When the last event's words were there, in counts of the counter.
+    /// When the last event was in its ring, in counts of the counter.
     pub(crate) published_at: u64,
     counter: Counter,
+    requests: SharedConsumer,
+    events: SharedProducer,
+    client: ClientSide,
 }
 
 impl StrategyStub {
-    pub(crate) fn new() -> Self {
-        Self {
-            request: None,
+    /// Makes the rings.
+    ///
+    /// # Errors
+    /// Those of the system.
+    pub(crate) fn new() -> Result<Self> {
+        let EngineSide {
+            requests,
+            events,
+            request_fd,
+            event_fd,
+            ..
+        } = create_pair(SLOTS, SLOTS, 1)?;
+        Ok(Self {
             refused: None,
             published_at: 0,
             counter: Counter::new(),
-        }
+            requests,
+            events,
+            client: open_pair(request_fd, event_fd)?,
+        })
+    }
+
+    /// Asks as the strategy, and takes all events that came.
+    ///
+    /// # Errors
+    /// A ring that is full or broken.
+    pub(crate) fn ask(&mut self, words: &[u64; REQUEST_WORDS]) -> Result<()> {
+        let mut event = [0; REQUEST_WORDS];
+        while self
+            .client
+            .events
+            .pop_into(&mut event)
+            .map_err(|error| anyhow!("{error:?}"))?
+        {}
+        let pushed = self.client.requests.push(words);
+        pushed.map_err(|error| anyhow!("{error:?}"))
     }
 }
 
@@ -256,7 +383,7 @@ impl Strategies for StrategyStub {
     }
 
     fn next_request(&mut self, _strategy: StrategyId) -> Option<Incoming> {
-        let words = self.request.take()?;
+        let words = self.requests.pop().ok()??;
         Some(match request_slot::check(&words) {
             Ok(checked) => Incoming::Request(checked),
             Err(bad) => Incoming::Bad(bad),
@@ -264,13 +391,15 @@ impl Strategies for StrategyStub {
     }
 
     fn has_event_room(&mut self, _strategy: StrategyId) -> bool {
-        true
+        self.events.has_room(16).unwrap_or(false)
     }
 
     fn publish(&mut self, _strategy: StrategyId, event: &OrderEvent) {
-        black_box(event.to_words());
         self.refused = event.reason.or(self.refused);
-        self.published_at = self.counter.raw();
+        // A full ring shows as an order without its event.
+        if self.events.push(&event.to_words()).is_ok() {
+            self.published_at = self.counter.raw();
+        }
     }
 
     fn attached(&mut self, _attached: Attached) {}

@@ -17,13 +17,19 @@ use model::{
     ClientOrderId, Decision, LinkId, MonotonicNs, OrderStatus, Request, RequestId, StrategyId,
     VenueId, VenueReport,
 };
+#[cfg(test)]
+use model::{
+    input::{LinkChanged, LinkReason, LinkState},
+    recon_fact::{FactSource, OrderSeen, ReconFact, SweepEnded},
+};
 use protocol::venue::okx::instrument_table::{InstrumentTable, OkxSettings};
 
 use crate::journal_port::JournalPort;
-use crate::report::Target;
 use crate::samples::{Counter, Samples};
 use crate::scene;
 use crate::stage_ports::{Silence, StrategyStub, VenueStub};
+use crate::tls_end::{TlsEnd, swallowing_socket};
+use crate::turn_stages::{STAGES, TurnStage, Wire};
 
 /// A push of a whole fill in the venue's own form, 60 members.
 pub(crate) const FILL: &str =
@@ -37,46 +43,8 @@ const OPENING_TIMERS: u32 = 4_096;
 /// For more open orders than this no segment can hold what each may still need.
 const RESERVED_ORDERS_MAX: u32 = 100_000;
 
-/// A stage between two stamps of a turn.
-pub(crate) struct TurnStage {
-    /// Its name in the report; the count of open orders follows.
-    pub(crate) name: &'static str,
-    /// The budget's figures up to 10,000 open orders, and beyond, where a look-up may cost what it
-    /// may cost with a million. Sums where a stage is several of the budget's.
-    pub(crate) targets: Option<[Target; 2]>,
-}
-
-const fn stage(name: &'static str, targets: Option<[Target; 2]>) -> TurnStage {
-    TurnStage { name, targets }
-}
-
-const fn same(p50: u64, p99: u64) -> Option<[Target; 2]> {
-    Some([Target::new(p50, p99), Target::new(p50, p99)])
-}
-
-/// Stages of a turn, in the order in which [`World::round`] stamps them.
-pub(crate) const STAGES: [TurnStage; 7] = [
-    // Slot in, plaintext frame out: the three below and what lies between them.
-    stage(
-        "order_to_plaintext",
-        Some([Target::new(210, 470), Target::new(320, 770)]),
-    ),
-    // Slot's check, quota, room, risk, decisions applied.
-    stage(
-        "order_decide",
-        Some([Target::new(85, 250), Target::new(195, 550)]),
-    ),
-    // Bytes made and committed.
-    stage("order_journal", same(60, 120)),
-    // Events' words, command's text, its hash, WebSocket frame.
-    stage("order_encode", same(65, 100)),
-    // To the end of the turn, with the journal entry about the sending.
-    stage("order_turn", None),
-    // Frame's payload in, event's words out.
-    stage("fill_to_event", same(2_090, 3_300)),
-    // Masking, the copy for the journal, simd-json, the report.
-    stage("fill_decode", same(1_700, 2_300)),
-];
+/// Orders of one turn when they come in batches: what a turn takes at most.
+const BATCH_ORDERS: usize = 16;
 
 /// What a round of turns leaves.
 pub(crate) struct TurnSamples {
@@ -95,6 +63,7 @@ impl TurnSamples {
 /// An engine with so many open orders.
 pub(crate) struct World {
     turn: Turn<JournalPort, VenueStub, StrategyStub, Silence, Counter>,
+    wire: Wire,
     now: MonotonicNs,
     requests: u64,
     trades: u64,
@@ -107,15 +76,26 @@ impl World {
     ///
     /// # Errors
     /// What the journal refuses; an order that was refused.
-    pub(crate) fn open(directory: &Path, open_orders: u32, order_capacity: u32) -> Result<Self> {
+    pub(crate) fn open(
+        directory: &Path,
+        open_orders: u32,
+        order_capacity: u32,
+        wire: Wire,
+    ) -> Result<Self> {
         // A segment must hold what all open orders may still need, or new ones are refused.
         let segment_bytes = if open_orders > 5_000 { 512 } else { 64 } << 20;
-        let directory = directory.join(format!("turn_{open_orders}_{order_capacity}"));
+        let directory = directory.join(format!("turn_{wire:?}_{open_orders}_{order_capacity}"));
         let mut port = JournalPort::open(&directory, segment_bytes)?;
         port.reserves_for_orders = open_orders <= RESERVED_ORDERS_MAX;
         let mut engine = Engine::new(&scene::config(order_capacity)?);
         let (now, open) = prefill(&mut engine, port.boot_epoch, open_orders)?;
         let mut world = Self::over(engine, port)?;
+        world.wire = wire;
+        world.turn.venues.tls = match wire {
+            Wire::Plaintext => None,
+            Wire::Tls => Some(TlsEnd::connect(&directory, None)?),
+            Wire::Loopback => Some(TlsEnd::connect(&directory, Some(swallowing_socket()?))?),
+        };
         world.requests = u64::from(open_orders);
         world.reserve_orders = open_orders + 16;
         (world.now, world.open) = (now, open);
@@ -127,7 +107,8 @@ impl World {
             InstrumentTable::new(VenueId(0), [&scene::instrument()?], &OkxSettings::default())
                 .map_err(|error| anyhow!("{error}"))?;
         let bounds = TurnBounds::default();
-        let (venue, strategy) = (VenueStub::new(table)?, StrategyStub::new());
+        let venue = VenueStub::new(table)?;
+        let strategy = StrategyStub::new()?;
         Ok(Self {
             turn: Turn::new(
                 engine,
@@ -140,6 +121,7 @@ impl World {
             ),
             now: scene::BEGIN,
             requests: 0,
+            wire: Wire::Plaintext,
             trades: 0,
             open: VecDeque::new(),
             reserve_orders: 16,
@@ -169,7 +151,7 @@ impl World {
         world.reserve_orders = open_orders + 16;
         for _ in 0..open_orders {
             world.turn.journal.wait_for_room(world.reserve_orders)?;
-            world.ask();
+            world.ask()?;
             world.run()?;
             world.show_placed()?;
         }
@@ -196,6 +178,36 @@ impl World {
         self.turn.venues.payload.len()
     }
 
+    /// The stages that [`Self::round`] stamps.
+    pub(crate) fn stages(&self) -> &'static [TurnStage] {
+        self.wire.stages()
+    }
+
+    /// Orders a second, of turns that find `batch` requests in the ring each: from the first look
+    /// into the ring to the end of the turn, its write and its entry about the sending included.
+    ///
+    /// # Errors
+    /// A turn that did not send all of them; the journal.
+    pub(crate) fn rate(&mut self, counter: &Counter, orders: usize, batch: usize) -> Result<f64> {
+        let batch = batch.clamp(1, BATCH_ORDERS);
+        let mut taken_ns = 0;
+        let turns = orders / batch;
+        for _ in 0..turns {
+            self.turn.journal.wait_for_room(self.reserve_orders)?;
+            for _ in 0..batch {
+                self.ask()?;
+            }
+            let begun = counter.raw();
+            self.run()?;
+            taken_ns += counter.ns(begun, counter.raw());
+            for _ in 0..batch {
+                self.show_placed()?;
+                self.end_oldest()?;
+            }
+        }
+        Ok((turns * batch) as f64 * 1e9 / taken_ns.max(1) as f64)
+    }
+
     /// One order out and one fill in, unmeasured but for what `measured_order` and `measured_fill`
     /// do around the two turns; two orders go and two come, so the count of open ones stays.
     ///
@@ -203,14 +215,14 @@ impl World {
     /// A turn that did not do its work; the journal.
     pub(crate) fn step(
         &mut self,
-        measured_order: fn(&mut Self) -> Result<()>,
-        measured_fill: fn(&mut Self) -> Result<()>,
+        measured_order: impl FnOnce(&mut Self) -> Result<()>,
+        measured_fill: impl FnOnce(&mut Self) -> Result<()>,
     ) -> Result<()> {
         self.turn.journal.wait_for_room(self.reserve_orders)?;
-        self.ask();
+        self.ask()?;
         self.run()?;
         self.show_placed()?;
-        self.ask();
+        self.ask()?;
         measured_order(self)?;
         self.show_placed()?;
         self.end_oldest()?;
@@ -234,16 +246,17 @@ impl World {
         for step in 0..warm + orders {
             self.turn.journal.wait_for_room(self.reserve_orders)?;
             // Two orders, of which one is timed: one is filled and one cancelled below.
-            self.ask();
+            self.ask()?;
             self.run()?;
             self.show_placed()?;
-            self.ask();
+            self.ask()?;
             let begun = counter.raw();
             self.run()?;
             let ended = counter.raw();
             let plaintext_at = self.turn.venues.plaintext_at;
             let decided_at = self.turn.journal.begun_at;
             let committed_at = self.turn.journal.committed_at;
+            let sealed_at = self.turn.venues.sealed_at;
             self.show_placed()?;
             self.end_oldest()?;
             let filled = self.lay_fill()?;
@@ -252,16 +265,27 @@ impl World {
             let published_at = self.turn.strategies.published_at;
             self.check_filled(filled, fill_begun, published_at)?;
             if step >= warm {
+                let venues = &self.turn.venues;
+                let opened_at = venues.opened_at;
                 let stamps = [
                     (begun, plaintext_at),
                     (begun, decided_at),
                     (decided_at, committed_at),
                     (committed_at, plaintext_at),
                     (begun, ended),
+                    (opened_at, published_at),
+                    (opened_at, venues.decoded_at),
+                    (begun, sealed_at),
+                    (plaintext_at, sealed_at),
                     (fill_begun, published_at),
-                    (fill_begun, self.turn.venues.decoded_at),
+                    (fill_begun, opened_at),
                 ];
-                for (stage, (from, to)) in samples.stages.iter_mut().zip(stamps) {
+                let known = samples
+                    .stages
+                    .iter_mut()
+                    .zip(stamps)
+                    .take(self.stages().len());
+                for (stage, (from, to)) in known {
                     stage.record(from, to);
                 }
             }
@@ -269,11 +293,89 @@ impl World {
         Ok(())
     }
 
-    /// Lays the next request ready; the engine's clock steps.
-    fn ask(&mut self) {
+    /// Asks for an order that no limit lets pass, and lets `measured` do the turn.
+    ///
+    /// # Errors
+    /// When it was not refused; the journal.
+    #[cfg(test)]
+    pub(crate) fn refused_order(
+        &mut self,
+        measured: impl FnOnce(&mut Self) -> Result<()>,
+    ) -> Result<()> {
         self.now = self.now.after_ns(scene::STEP_NS);
         self.requests += 1;
-        self.turn.strategies.request = Some(scene::order_words(self.requests, self.now));
+        self.turn.strategies.refused = None;
+        let words = scene::too_large_words(self.requests, self.now);
+        self.turn.strategies.ask(&words)?;
+        measured(self)?;
+        self.turn
+            .strategies
+            .refused
+            .context("an order over its limit passed")?;
+        Ok(())
+    }
+
+    /// The link goes down and comes up; a sweep shows all open orders. `measured` does each input.
+    ///
+    /// # Errors
+    /// The journal; a venue that does not take orders again.
+    #[cfg(test)]
+    pub(crate) fn reconnect(
+        &mut self,
+        mut measured: impl FnMut(&mut dyn FnMut() -> Result<()>),
+    ) -> Result<()> {
+        let changed = |link, state, reason| {
+            Input::LinkChanged(LinkChanged {
+                venue: VenueId(0),
+                link: LinkId(link),
+                state,
+                reason,
+            })
+        };
+        let down = changed(1, LinkState::Down, LinkReason::PeerClosed);
+        let up = changed(2, LinkState::Up, LinkReason::Ready);
+        for input in [down, up] {
+            let mut result = Ok(());
+            measured(&mut || {
+                result = self.take(&input);
+                Ok(())
+            });
+            result?;
+        }
+        use engine::ports::IntentJournal;
+        let asked_at_seq = self.turn.journal.next_sequence() - 1;
+        let sweep_no = self.turn.engine().state().venues[0].sweep_no;
+        let seen: Vec<_> = self.open.iter().copied().collect();
+        let facts = seen.into_iter().map(|id| {
+            ReconFact::OrderSeen(OrderSeen {
+                asked_at_seq,
+                source: FactSource::OpenOrders,
+                update: scene::shown(id, VenueOrderState::Live),
+            })
+        });
+        let ended = ReconFact::SweepEnded(SweepEnded {
+            asked_at_seq,
+            venue: VenueId(0),
+            sweep_no,
+            complete: true,
+        });
+        for fact in facts.chain([ended]) {
+            let mut result = Ok(());
+            measured(&mut || {
+                result = self.take(&Input::ReconFact(fact));
+                Ok(())
+            });
+            result?;
+        }
+        Ok(())
+    }
+
+    /// Lays the next request ready; the engine's clock steps.
+    fn ask(&mut self) -> Result<()> {
+        self.now = self.now.after_ns(scene::STEP_NS);
+        self.requests += 1;
+        let words = scene::order_words(self.requests, self.now);
+        self.turn.strategies.ask(&words)
     }
 
     /// One turn.
@@ -294,7 +396,7 @@ impl World {
 
     /// The order that was just sent is live at the venue.
     fn show_placed(&mut self) -> Result<()> {
-        let sent = self.turn.venues.sent.take();
+        let sent = self.turn.venues.sent.pop_front();
         let Some(id) = sent else {
             bail!("an order was refused: {:?}", self.turn.strategies.refused);
         };
@@ -322,10 +424,7 @@ impl World {
             .replace(FILL_ORDER, &id.integer().to_string())
             .replace(FILL_VENUE_ORDER, scene::venue_order_id(id).as_str())
             .replace(FILL_TRADE, &format!("{:010}", self.trades));
-        let venues = &mut self.turn.venues;
-        venues.payload.clear();
-        venues.payload.extend_from_slice(text.as_bytes());
-        venues.has_frame = true;
+        self.turn.venues.lay(&text)?;
         Ok(id)
     }
 
@@ -407,18 +506,36 @@ mod tests {
     fn a_round_times_as_many_orders_and_fills_as_asked_and_keeps_the_open_ones() {
         let directory = tempfile::tempdir().unwrap();
         let counter = Counter::new();
-        let mut world = World::open(directory.path(), 20, 1 << 10).unwrap();
+        let mut world = World::open(directory.path(), 20, 1 << 10, Wire::Tls).unwrap();
         let mut samples = TurnSamples::with_capacity(30);
         world.round(&counter, 30, &mut samples).unwrap();
         assert_eq!(world.open.len(), 20);
         assert_eq!(world.turn.engine().state().orders.open_count(), 20);
         let figures = samples.stages.map(|stage| stage.figures(&counter).unwrap());
         assert!(figures.iter().all(|stage| stage.count == 30));
-        let [plaintext, decide, journal, encode, whole, fill, decode] = figures;
+        let [plaintext, decide, journal, encode, whole, fill, decode, ..] = figures;
+        let [.., to_wire, seal, from_wire, open] = figures;
+        assert!(seal.mean < to_wire.mean && open.mean < from_wire.mean);
+        assert!(plaintext.p50 < to_wire.p50 && fill.p50 < from_wire.p50);
         for part in [decide, journal, encode] {
             assert!(part.mean < plaintext.mean);
         }
         assert!(plaintext.p50 <= whole.p50 && decode.p50 < fill.p50);
         assert!(world.frame_bytes() > 100 && world.message_bytes() > 1_000);
+    }
+
+    #[test]
+    fn a_rate_is_of_orders_that_all_left_and_batches_share_a_write() {
+        let directory = tempfile::tempdir().unwrap();
+        let counter = Counter::new();
+        for wire in [Wire::Tls, Wire::Loopback] {
+            let mut world = World::open(directory.path(), 20, 1 << 10, wire).unwrap();
+            let sent = |world: &World| world.turn.venues.tls.as_ref().unwrap().sent();
+            let (bytes_before, writes_before) = sent(&world);
+            assert!(world.rate(&counter, 64, 16).unwrap() > 0.0);
+            let (bytes, writes) = sent(&world);
+            assert!(bytes - bytes_before > 64 * 100);
+            assert!((4..64).contains(&(writes - writes_before)), "{writes}");
+        }
     }
 }

@@ -21,7 +21,7 @@ use crate::frame::MAX_PAYLOAD_BYTES;
 use crate::json_tape::{Json, TapeBuffers};
 use crate::venue::okx::instrument_table::InstrumentTable;
 
-use fast_scan::QuoteMap;
+use fast_scan::QuotePlaces;
 pub(crate) use members::{Member, json_members, key_digest};
 pub(crate) use order_object::{FillMembers, client_order_id, fill_of_query, order_of_query};
 pub(crate) use reply::{rest_reply, whole_reply};
@@ -126,7 +126,7 @@ json_members! {
 /// Decodes OKX WebSocket text. Holds about 3 MB, so that no frame makes it allocate.
 pub struct OkxDecoder {
     tape: TapeBuffers,
-    quotes: QuoteMap,
+    quotes: QuotePlaces,
 }
 
 impl Default for OkxDecoder {
@@ -140,7 +140,7 @@ impl OkxDecoder {
     pub fn new() -> Self {
         Self {
             tape: TapeBuffers::new(MAX_PAYLOAD_BYTES),
-            quotes: QuoteMap::new(),
+            quotes: QuotePlaces::new(),
         }
     }
 

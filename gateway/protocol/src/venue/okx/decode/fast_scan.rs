@@ -1,7 +1,7 @@
 //! A push of orders in the form that the venue always writes, read without a JSON parser.
 //!
-//! One pass over the text finds all quotes (16 bytes a comparison, one bit a byte); the members are
-//! then what lies between them. Only a strict subset of JSON is taken: `{"arg":{…},"data":[{…},…]}`
+//! One pass over the text finds all quotes, 16 bytes a comparison; the members are then what lies
+//! between them. Only a strict subset of JSON is taken: `{"arg":{…},"data":[{…},…]}`
 //! without white space, escapes or control characters, members that are texts (a member nobody
 //! reads may also be `[]`, or an object of texts), none of those that are read twice. For anything
 //! else the answer is `None` and the parser decides: so everything taken here is JSON, and read by
@@ -19,46 +19,63 @@ const TEXT_BYTES_MAX: usize = 16 * 1024;
 /// Bytes of one word of the map.
 const BLOCK_BYTES: usize = 64;
 
-/// Where the quotes of a text are, one bit a byte.
-pub(super) struct QuoteMap {
-    words: Box<[u64; TEXT_BYTES_MAX / BLOCK_BYTES]>,
+/// Places that are written together.
+const PLACES_A_RUN: usize = 16;
+/// Room for the places of all quotes, and for the last run.
+const PLACES: usize = TEXT_BYTES_MAX + PLACES_A_RUN;
+/// Behind the last quote of a text: no place of it.
+const NO_QUOTES: [u16; 4] = [u16::MAX; 4];
+
+/// The places of a text's quotes.
+pub(super) struct QuotePlaces {
+    places: Box<[u16; PLACES]>,
 }
 
-impl QuoteMap {
+impl QuotePlaces {
     /// Memory for any text that is tried.
     pub(super) fn new() -> Self {
         Self {
-            words: Box::new([0; TEXT_BYTES_MAX / BLOCK_BYTES]),
+            places: Box::new([0; PLACES]),
         }
     }
 
-    /// Finds the quotes of a text. `None` when it is too long, or has an escape or a control
-    /// character.
-    fn fill(&mut self, text: &[u8]) -> Option<&[u64]> {
-        let count = text.len().div_ceil(BLOCK_BYTES);
-        let words = self.words.get_mut(..count)?;
+    /// Finds the quotes of a text; [`NO_QUOTES`] follow the last one. `None` when it is too long,
+    /// or has an escape or a control character.
+    fn find(&mut self, text: &[u8]) -> Option<&[u16]> {
+        if text.len() > TEXT_BYTES_MAX {
+            return None;
+        }
         let (blocks, rest) = text.as_chunks::<BLOCK_BYTES>();
-        let mut unusual = 0;
-        for (word, block) in words.iter_mut().zip(blocks) {
+        let mut last = [b' '; BLOCK_BYTES];
+        last[..rest.len()].copy_from_slice(rest);
+        let (mut count, mut unusual) = (0, 0);
+        for (block, base) in blocks.iter().chain([&last]).zip((0..).step_by(BLOCK_BYTES)) {
             let seen = Seen::of(block);
-            *word = seen.quotes;
             unusual |= seen.unusual;
+            let mut quotes = seen.quotes;
+            let mut at = count;
+            count += quotes.count_ones() as usize;
+            // A run of places whatever their number: a branch for each would be guessed wrong once
+            // a block. What is too many is overwritten by the next block's.
+            while quotes != 0 {
+                let places = self.places.get_mut(at..)?;
+                for place in places.first_chunk_mut::<PLACES_A_RUN>()? {
+                    *place = base + quotes.trailing_zeros() as u16;
+                    quotes &= quotes.wrapping_sub(1);
+                }
+                at += PLACES_A_RUN;
+            }
         }
-        if let (Some(word), false) = (words.last_mut(), rest.is_empty()) {
-            let mut block = [b' '; BLOCK_BYTES];
-            block[..rest.len()].copy_from_slice(rest);
-            let seen = Seen::of(&block);
-            *word = seen.quotes;
-            unusual |= seen.unusual;
-        }
-        (unusual == 0).then_some(words)
+        let end = self.places.get_mut(count..count + NO_QUOTES.len())?;
+        end.copy_from_slice(&NO_QUOTES);
+        (unusual == 0).then_some(&self.places[..count + NO_QUOTES.len()])
     }
 }
 
 /// Reads a push of orders into `sink`. `None` = nothing was read, the parser must.
 pub(super) fn read_orders(
     payload: &[u8],
-    quotes: &mut QuoteMap,
+    quotes: &mut QuotePlaces,
     table: &InstrumentTable,
     sink: &mut ReportSink<'_>,
 ) -> Option<()> {
@@ -67,14 +84,14 @@ pub(super) fn read_orders(
     if !payload.starts_with(HEAD) {
         return None;
     }
-    let words = quotes.fill(payload)?;
     let mut scan = Scan {
         text: core::str::from_utf8(payload).ok()?,
         at: HEAD.len(),
-        quotes: Quotes::new(words, 2),
+        quotes: quotes.find(payload)?.get(2..)?,
     };
     scan.arg_of_orders()?;
-    scan.literal(DATA, 2)?;
+    scan.literal(DATA)?;
+    scan.quotes = scan.quotes.get(2..)?;
     if scan.orders(table, sink).is_none() {
         sink.reports.clear();
         return None;
@@ -82,48 +99,11 @@ pub(super) fn read_orders(
     Some(())
 }
 
-/// The quotes of a text that have not been come to.
-struct Quotes<'m> {
-    words: &'m [u64],
-    word: u64,
-    base: usize,
-}
-
-impl<'m> Quotes<'m> {
-    /// All but the first `skipped`.
-    fn new(words: &'m [u64], skipped: usize) -> Self {
-        let (first, words) = words.split_first().unwrap_or((&0, &[]));
-        let mut this = Self {
-            words,
-            word: *first,
-            base: 0,
-        };
-        for _ in 0..skipped {
-            this.next();
-        }
-        this
-    }
-
-    /// The place of the next one.
-    #[inline(always)]
-    fn next(&mut self) -> Option<usize> {
-        while self.word == 0 {
-            let (first, rest) = self.words.split_first()?;
-            self.word = *first;
-            self.words = rest;
-            self.base += BLOCK_BYTES;
-        }
-        let at = self.base + self.word.trailing_zeros() as usize;
-        self.word &= self.word - 1;
-        Some(at)
-    }
-}
-
 /// A place in the text. Every quote before it was come to.
 struct Scan<'m, 'i> {
     text: &'i str,
     at: usize,
-    quotes: Quotes<'m>,
+    quotes: &'m [u16],
 }
 
 /// What follows a member.
@@ -135,10 +115,27 @@ enum Next {
 
 impl<'i> Scan<'_, 'i> {
     /// The text that begins here.
-    #[inline(always)]
     fn string(&mut self) -> Option<&'i str> {
         let place = self.pass_string()?;
         self.text.get(place)
+    }
+
+    /// Passes over the text that begins here; gives its place.
+    fn pass_string(&mut self) -> Option<core::ops::Range<usize>> {
+        let (two, behind) = self.quotes.split_first_chunk::<2>()?;
+        let [opens, closes] = two.map(usize::from);
+        if opens != self.at {
+            return None;
+        }
+        self.at = closes + 1;
+        self.quotes = behind;
+        Some(opens + 1..closes)
+    }
+
+    fn key(&mut self) -> Option<&'i [u8]> {
+        let place = self.pass_string()?;
+        let key = self.text.as_bytes().get(place)?;
+        (self.byte()? == b':').then_some(key)
     }
 
     #[inline(always)]
@@ -148,36 +145,14 @@ impl<'i> Scan<'_, 'i> {
         Some(byte)
     }
 
-    /// A text that holds so many quotes.
-    fn literal(&mut self, wanted: &[u8], quotes: u32) -> Option<()> {
+    /// A text without quotes, or whose quotes the caller passes over.
+    fn literal(&mut self, wanted: &[u8]) -> Option<()> {
         let end = self.at + wanted.len();
         if self.text.as_bytes().get(self.at..end)? != wanted {
             return None;
         }
-        for _ in 0..quotes {
-            self.quotes.next()?;
-        }
         self.at = end;
         Some(())
-    }
-
-    /// Passes over the text that begins here; gives its place.
-    #[inline(always)]
-    fn pass_string(&mut self) -> Option<core::ops::Range<usize>> {
-        let opens = self.quotes.next()?;
-        let closes = self.quotes.next()?;
-        if opens != self.at {
-            return None;
-        }
-        self.at = closes + 1;
-        Some(opens + 1..closes)
-    }
-
-    #[inline(always)]
-    fn key(&mut self) -> Option<&'i [u8]> {
-        let place = self.pass_string()?;
-        let key = self.text.as_bytes().get(place)?;
-        (self.byte()? == b':').then_some(key)
     }
 
     #[inline(always)]
@@ -209,33 +184,43 @@ impl<'i> Scan<'_, 'i> {
             let members = self.order()?;
             report_push(&members, table, sink);
             match self.byte()? {
-                b',' => self.literal(b"{", 0)?,
+                b',' => self.literal(b"{")?,
                 b']' => break,
                 _ => return None,
             }
         }
-        self.literal(b"}", 0)?;
+        self.literal(b"}")?;
         (self.at == self.text.len()).then_some(())
     }
 
-    /// The rest of an order.
+    /// The rest of an order. Four quotes a member, as long as its value is a text.
     fn order(&mut self) -> Option<OrderMembers<&'i str>> {
+        let bytes = self.text.as_bytes();
         let mut members = OrderMembers::none();
         loop {
-            let key = self.key()?;
-            let place = members.place(key);
-            match self.text.as_bytes().get(self.at)? {
-                b'"' => {
-                    let value = self.pass_string()?;
-                    if let Some(place) = place
-                        && place.replace(self.text.get(value)?).is_some()
-                    {
-                        return None;
-                    }
+            let (four, behind) = self.quotes.split_first_chunk::<4>()?;
+            let [key_opens, key_closes, opens, closes] = four.map(usize::from);
+            if key_opens != self.at {
+                return None;
+            }
+            let place = members.place(bytes.get(key_opens + 1..key_closes)?);
+            if *bytes.get(key_closes + 1)? != b':' {
+                return None;
+            }
+            if opens == key_closes + 2 {
+                if let Some(place) = place
+                    && place.replace(self.text.get(opens + 1..closes)?).is_some()
+                {
+                    return None;
                 }
-                _ if place.is_some() => return None,
-                b'[' => self.literal(b"[]", 0)?,
-                _ => self.pass_object()?,
+                self.quotes = behind;
+                self.at = closes + 1;
+            } else if place.is_none() {
+                self.quotes = self.quotes.get(2..)?;
+                self.at = key_closes + 2;
+                self.pass_nested()?;
+            } else {
+                return None;
             }
             if self.after_member()? == Next::End {
                 return Some(members);
@@ -243,9 +228,19 @@ impl<'i> Scan<'_, 'i> {
         }
     }
 
+    /// `[]`, or an object of texts.
+    #[cold]
+    fn pass_nested(&mut self) -> Option<()> {
+        if self.text.as_bytes().get(self.at)? == &b'[' {
+            self.literal(b"[]")
+        } else {
+            self.pass_object()
+        }
+    }
+
     /// An object of texts.
     fn pass_object(&mut self) -> Option<()> {
-        self.literal(b"{", 0)?;
+        self.literal(b"{")?;
         loop {
             self.key()?;
             self.pass_string()?;
