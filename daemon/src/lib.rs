@@ -5,6 +5,7 @@ pub mod config;
 pub mod secrets;
 
 pub mod clock;
+pub mod log_sink;
 pub mod pinning;
 
 pub mod hot_thread;

@@ -7,7 +7,7 @@ use crate::config::{self, Settings};
 use crate::hot_thread::HotEnd;
 use crate::start::{RunOptions, start};
 use anyhow::{Context, Result};
-use clap::Args;
+use clap::{Args, ValueEnum};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGXFSZ};
 use signal_hook::iterator::Signals;
 use std::io::Write;
@@ -27,9 +27,21 @@ pub struct StartArgs {
     /// On a stop, cancel every open order and wait for the answers, at most 10 s.
     #[arg(long)]
     cancel_on_stop: bool,
+    /// How log lines look, instead of what `log.format` says.
+    #[arg(long)]
+    log_format: Option<LogFormat>,
     /// Print `ready recover_ms=…` on standard output once every venue is open.
     #[arg(long)]
     print_ready: bool,
+}
+
+/// How log lines look.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum LogFormat {
+    /// For people.
+    Text,
+    /// One JSON object a line.
+    Json,
 }
 
 /// Runs the command.
@@ -38,7 +50,11 @@ pub struct StartArgs {
 /// Everything that a start can refuse; a journal that closed while running.
 pub fn run(arguments: &StartArgs) -> Result<Exit> {
     let settings = Settings::load(&arguments.file.config, &config::environment())?;
-    logging::begin(&settings.log);
+    let is_json = match arguments.log_format {
+        None => settings.log.is_json,
+        Some(format) => format == LogFormat::Json,
+    };
+    logging::begin(&settings, is_json);
     // Signals are caught before anything runs, so that none can end the process half-way.
     let signals = Signals::new([SIGTERM, SIGINT, SIGHUP, SIGXFSZ]).context("catching signals")?;
     let print_ready = arguments.print_ready;

@@ -5,6 +5,7 @@
 
 #![allow(clippy::unwrap_used, reason = "everything here is a test")]
 
+mod canaries;
 mod database;
 mod dry_run;
 mod engine_process;
