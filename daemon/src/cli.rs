@@ -1,6 +1,6 @@
 //! The command line: what `millrun` can be told, and the exit codes that scripts match on.
 
-use crate::commands::{check_config, db, demo, order, start, status};
+use crate::commands::{check_config, db, demo, export_sqlite, order, start, status};
 use clap::{Args, CommandFactory, Parser, Subcommand};
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -129,7 +129,10 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
             let arguments = named("millrun simulate", forwarded);
             venue_simulator::run_cli(arguments, None).map(|()| Exit::Ok)
         }
-        Command::Replay(arguments) => return replay::run_cli(&arguments),
+        Command::Replay(arguments) => match (arguments.export, &arguments.out) {
+            (Some(replay::ExportFormat::Sqlite), Some(out)) => export_sqlite::run(&arguments, out),
+            _ => return replay::run_cli(&arguments),
+        },
         Command::Explain(arguments) => return replay::run_explain(&arguments),
         Command::Strategy(Strategy::Grid(arguments)) => {
             strategy_example::run_grid(&arguments).map(|()| Exit::Ok)

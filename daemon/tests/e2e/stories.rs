@@ -203,6 +203,48 @@ fn a_cancelled_order_with_a_late_fill_is_told_with_both_commands_and_the_fill() 
     assert_eq!(story["order"]["cum_quantity"], "0.4");
 }
 
+/// Runs `millrun replay --export` and gives its last line as JSON.
+fn exported(rig: &Rig, format: &str, out: &std::path::Path) -> (bool, Value) {
+    let output = std::process::Command::new(env!("CARGO_BIN_EXE_millrun"))
+        .args(["replay", "--json", "--export", format, "--dir"])
+        .arg(rig.journal())
+        .arg("--out")
+        .arg(out)
+        .output()
+        .unwrap();
+    let told = serde_json::from_slice(&output.stdout).unwrap_or_default();
+    (output.status.success(), told)
+}
+
+// covers: HP6
+#[test]
+fn the_three_exports_of_a_run_have_the_same_orders_fills_and_commands() {
+    let rig = Rig::new();
+    let mut engine = rig.start();
+    let mut trader = rig.attach("grid");
+    late_fill(&rig, &mut trader);
+    let (buy, _) = trader.rest(&limit(Side::Buy, "1", "62900"));
+    rig.counterparty("sell", "1", "62900");
+    trader.wait(buy, OrderEventKind::OrderFilled);
+    assert!(engine.stop().success());
+    for format in ["jsonl", "csv", "sqlite"] {
+        let out = rig.path(&format!("export.{format}"));
+        let (is_done, told) = exported(&rig, format, &out);
+        assert!(is_done && told["format"] == format, "{told}");
+        assert_eq!(
+            (&told["orders"], &told["fills"]),
+            (&2.into(), &2.into()),
+            "{told}"
+        );
+        assert_eq!(told["commands"], 3, "{told}");
+        assert!(!exported(&rig, format, &out).0, "nothing is written over");
+    }
+    let fills = std::fs::read_to_string(rig.path("export.csv/fills.csv")).unwrap();
+    assert_eq!(fills.lines().count(), 3);
+    let store = cold::store::Store::open_to_read(&rig.path("export.sqlite")).unwrap();
+    assert_eq!(store.orders(false).unwrap().len(), 2);
+}
+
 // covers: P14 P2 NX1
 #[test]
 fn from_every_fill_of_a_run_with_kills_and_faults_there_is_a_way_back_to_everything() {

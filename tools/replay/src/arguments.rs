@@ -10,6 +10,7 @@ use clap::Args;
 use model::ClientOrderId;
 use model::input::EntryKind;
 
+use crate::export::ExportFormat;
 use crate::failure::ReplayError;
 
 /// Print, filter, follow and re-execute a journal. Nothing is changed, and a running engine is not
@@ -24,6 +25,7 @@ Examples:
   millrun replay --kind Request,Sent --strategy grid --from 1000 --limit 20
   millrun replay --follow --json | jq .kind
   millrun replay --at 10000 --json | jq .positions
+  millrun replay --export csv --out ./day
   millrun replay --verify
   millrun replay --verify --from 10000 --to 20000 --json
 
@@ -78,6 +80,13 @@ pub struct ReplayArgs {
         conflicts_with_all = ["kind", "order", "strategy", "instrument", "grep", "limit", "follow",
         "raw", "verify", "from", "to"])]
     pub at: Option<u64>,
+    /// Write orders, fills, commands and decisions of the whole journal as files; needs --out.
+    #[arg(long, value_name = "FORMAT", requires = "out", conflicts_with_all = ["kind", "order",
+        "strategy", "instrument", "grep", "limit", "follow", "raw", "verify", "from", "to", "at"])]
+    pub export: Option<ExportFormat>,
+    /// Where an export goes: a new directory for jsonl and csv, a new file for sqlite.
+    #[arg(long, value_name = "PATH", requires = "export")]
+    pub out: Option<PathBuf>,
     /// One JSON object per entry.
     #[arg(long)]
     pub json: bool,

@@ -96,6 +96,20 @@ pub enum ReplayError {
         /// The last entry; 0 for none.
         last: u64,
     },
+    /// An export goes into a new place only.
+    OutputExists {
+        /// What is there already.
+        path: PathBuf,
+    },
+    /// An export cannot be written.
+    Export {
+        /// Where.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// A SQLite file is made by the projector, which this program does not hold.
+    FormatNotHere,
     /// There is nothing to run the engine over.
     NoEntries {
         /// Where.
@@ -135,10 +149,15 @@ impl ReplayError {
             },
             Self::WrongDirectory { .. }
             | Self::OrderNotFound { .. }
+            | Self::OutputExists { .. }
+            | Self::Export { .. }
             | Self::NoEntries { .. }
             | Self::Output(_)
             | Self::Signals(_) => 1,
-            Self::UnknownName { .. } | Self::EmptyRange { .. } | Self::NoSuchEntry { .. } => 2,
+            Self::UnknownName { .. }
+            | Self::EmptyRange { .. }
+            | Self::NoSuchEntry { .. }
+            | Self::FormatNotHere => 2,
             Self::RecordVersion { .. }
             | Self::UnknownKind { .. }
             | Self::UnreadableRecord { .. }
@@ -211,6 +230,23 @@ impl fmt::Display for ReplayError {
                     known.join(", ")
                 )
             }
+            Self::OutputExists { .. } | Self::Export { .. } | Self::FormatNotHere => {
+                self.write_export(f)
+            }
+            Self::NoSuchEntry { .. } | Self::OrderNotFound { .. } | Self::NoEntries { .. } => {
+                self.write_absence(f)
+            }
+            Self::EmptyRange { from, to } => write!(f, "--from {from} lies behind --to {to}"),
+            Self::Output(error) => write!(f, "writing the output: {error}"),
+            Self::Signals(error) => write!(f, "listening for signals: {error}"),
+        }
+    }
+}
+
+impl ReplayError {
+    /// What is not in the journal.
+    fn write_absence(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
             Self::NoSuchEntry { found, last } => write!(
                 f,
                 "there is no entry {found}: the journal's last one is {last}"
@@ -226,14 +262,31 @@ impl fmt::Display for ReplayError {
                  `journal` below the data directory)",
                 directory.display()
             ),
-            Self::EmptyRange { from, to } => write!(f, "--from {from} lies behind --to {to}"),
-            Self::Output(error) => write!(f, "writing the output: {error}"),
-            Self::Signals(error) => write!(f, "listening for signals: {error}"),
+            _ => Ok(()),
         }
     }
-}
 
-impl ReplayError {
+    /// Why an export was not made.
+    fn write_export(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::OutputExists { path } => write!(
+                f,
+                "{} is there already: name a new place with --out, or remove it",
+                path.display()
+            ),
+            Self::Export { path, source } => write!(
+                f,
+                "writing {}: {source}; nothing was kept: check space and rights, then try again",
+                path.display()
+            ),
+            Self::FormatNotHere => f.write_str(
+                "this program writes jsonl and csv; SQLite is written by `millrun replay --export \
+                 sqlite`",
+            ),
+            _ => Ok(()),
+        }
+    }
+
     /// Why running the engine over the journal stopped.
     fn write_stop(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

@@ -6,16 +6,20 @@
 //! usual. Threads: one; the signal handler only stores a flag.
 
 use std::io::{self, BufWriter, StdoutLock, Write};
+use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use serde_json::json;
 use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::flag;
 
 use crate::arguments::ReplayArgs;
+use crate::export::{ExportFormat, Exported, export};
 use crate::failure::ReplayError;
+use crate::json_lines::ascii_line;
 use crate::walk::{Pace, Streams, run};
 use crate::{state_at, verify_command};
 
@@ -25,6 +29,13 @@ const WAIT_NS: i64 = 10_000_000;
 /// Runs a replay on standard output and error. Exit codes are in the help text.
 pub fn run_cli(args: &ReplayArgs) -> ExitCode {
     let mut out = BufWriter::with_capacity(64 * 1024, io::stdout().lock());
+    if let (Some(format), Some(path)) = (args.export, &args.out) {
+        let bar = verify_command::spinner();
+        let exported = export(&args.dir, format, path, &mut |at| bar.set_position(at));
+        bar.finish_and_clear();
+        let printed = exported.and_then(|it| Ok(print_export(args.json, format, path, it)?));
+        return ended(printed.map(|()| 0));
+    }
     if let Some(sequence) = args.at {
         let shown = state_at::run(args, sequence, &mut out);
         leave_unwritten(out);
@@ -49,6 +60,38 @@ pub fn run_cli(args: &ReplayArgs) -> ExitCode {
         });
     leave_unwritten(out);
     ended(replayed.map(|_| 0))
+}
+
+/// The last line of an export.
+///
+/// # Errors
+/// Standard output cannot be written.
+pub fn print_export(
+    as_json: bool,
+    format: ExportFormat,
+    path: &Path,
+    exported: Exported,
+) -> io::Result<()> {
+    let Exported {
+        orders,
+        fills,
+        commands,
+        decisions,
+        last_sequence,
+    } = exported;
+    let (format, mut out) = (format.name(), io::stdout().lock());
+    if as_json {
+        let object = json!({"format": format, "orders": orders, "fills": fills,
+            "commands": commands, "decisions": decisions, "last_sequence": last_sequence,
+            "out": path});
+        return out.write_all(&ascii_line(&object)?);
+    }
+    writeln!(
+        out,
+        "export format={format} orders={orders} fills={fills} commands={commands} \
+         decisions={decisions} last_sequence={last_sequence} out={}",
+        path.display()
+    )
 }
 
 pub(crate) fn ended(code: Result<u8, ReplayError>) -> ExitCode {

@@ -5,6 +5,7 @@ mod recorded; // a journal that the engine itself wrote, and what somebody may c
 mod story; // a small day of trading, and how to write it
 
 mod explain; // one order from its request to its end
+mod export; // tables of text
 mod faults; // damage, foreign records, wrong options
 mod filters; // each option that selects
 mod forms; // text and JSON
