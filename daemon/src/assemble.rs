@@ -9,7 +9,8 @@ use crate::cold_services::ColdServices;
 use crate::cold_thread::{ColdThread, ColdVenue, HotWaker};
 use crate::config::{self, Settings, VenueSettings};
 use crate::hot_thread::{HotEnd, HotSettings, HotThread, Idle, LiveTurn};
-use crate::journal_port::JournalPort;
+use crate::journal_port::{JournalPort, JournalRules};
+use crate::journal_watch::{JournalWatch, Watched, health_file};
 use crate::message_port::{MessagePort, StopSignal};
 use crate::start::{Opened, RunOptions, journal_directory};
 use crate::strategy_port::StrategyPort;
@@ -21,8 +22,8 @@ use cold::attach::{AttachNotice, AttachService, AttachSettings, EngineLinks, Str
 use cold::venue_queries::{QueryOutcome, VenueQueries};
 use engine::turn::{Turn, TurnBounds};
 use engine::{ENGINE_VERSION, Engine};
-use journal::Keeper;
 use journal::lock::DirectoryLock;
+use journal::{Keeper, Writer};
 use model::attach_message::IdleMode;
 use model::engine_config::StrategyPolicy;
 use model::input::{Input, RecoveryStarted};
@@ -50,6 +51,9 @@ const STOP_WITHIN_NS: u64 = 10 * NS_PER_S;
 /// Fill queries of a run begin so long before the journal's last moment.
 const LOOKBACK_NS_MIN: u64 = 60 * NS_PER_S;
 
+/// How long a start waits for the next segment when this one is nearly full.
+const ROOM_WITHIN: Duration = Duration::from_secs(10);
+
 type Notes = Vec<Consumer<(VenueId, ConnectionNote)>>;
 
 /// A daemon that is running.
@@ -58,6 +62,7 @@ pub struct Running {
     cold: JoinHandle<Result<()>>,
     cold_stop: Arc<AtomicBool>,
     services: ColdServices,
+    watch: JournalWatch,
     attach: AttachService,
     waker: HotWaker,
     stop: Arc<StopSignal>,
@@ -76,6 +81,7 @@ pub(crate) fn assemble(
     let (folded, config, config_is_new) = (opened.folded, opened.config, opened.config_is_new);
     let journal = opened.journal;
     let (writer, boot_epoch) = (journal.writer, journal.boot_epoch);
+    let watched = watched(settings, &journal.keeper);
     let anchor = utc_anchor();
     let poll = PollLoop::new(256).context("making the hot thread's poll")?;
     let waker = HotWaker::of(&poll);
@@ -95,7 +101,7 @@ pub(crate) fn assemble(
     let (attach, strategies) = attach(settings, &config, &engine, &waker)?;
     let mut turn = Turn::new(
         engine,
-        JournalPort::new(writer, settings.journal.mode),
+        journal_port(writer, &watched, open_orders.len())?,
         VenuePort::new(connections, connector, anchor),
         strategies,
         MessagePort::new(messages_in, committed, Arc::clone(&stop)),
@@ -127,6 +133,7 @@ pub(crate) fn assemble(
         hot: spawn("hot", move || guarded(hot))?,
         cold_stop,
         services: ColdServices::start(settings)?,
+        watch: JournalWatch::start(watched)?,
         attach,
         waker,
         stop,
@@ -134,6 +141,31 @@ pub(crate) fn assemble(
         _keeper: journal.keeper,
         _lock: journal.lock,
     })
+}
+
+/// What the watch over the journal's health looks at.
+fn watched(settings: &Settings, keeper: &Keeper) -> Watched {
+    let loss_window_max_ns = settings
+        .journal
+        .max_loss_window_ms
+        .saturating_mul(NS_PER_MS);
+    Watched {
+        progress: Arc::clone(keeper.progress()),
+        gauge: Arc::default(),
+        rules: JournalRules {
+            mode: settings.journal.mode,
+            loss_window_max_ns,
+        },
+        file: health_file(&settings.data.directory),
+    }
+}
+
+/// The journal's port, once there is room for a run with so many open orders.
+fn journal_port(writer: Writer, watched: &Watched, open_orders: usize) -> Result<JournalPort> {
+    let mut port = JournalPort::new(writer, watched.rules, Arc::clone(&watched.gauge));
+    let open_orders = u32::try_from(open_orders).unwrap_or(u32::MAX);
+    port.wait_for_room(open_orders, ROOM_WITHIN)?;
+    Ok(port)
 }
 
 fn turn_bounds(settings: &Settings) -> TurnBounds {
@@ -160,6 +192,7 @@ fn hot_settings(settings: &Settings) -> HotSettings {
         idle,
         cpu: settings.hot.cpu,
         stop_within_ns: STOP_WITHIN_NS,
+        cancel_on_journal_failure: settings.journal.cancel_on_journal_failure,
     }
 }
 
@@ -433,6 +466,7 @@ impl Running {
             bail!("the hot thread ended by a panic")
         };
         self.attach.stop();
+        self.watch.stop();
         self.cold_stop.store(true, Ordering::Release);
         let cold = self.cold.join();
         self.services.stop();

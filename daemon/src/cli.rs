@@ -21,6 +21,8 @@ pub enum Exit {
     Journal = 5,
     /// The engine refused the request.
     Refused = 6,
+    /// A sync of the journal failed while the engine ran.
+    SyncFailed = 8,
 }
 
 impl From<Exit> for ExitCode {
@@ -52,7 +54,7 @@ Examples:
 
 Exit codes: 0 done; 1 failed; 2 wrong arguments; 3 configuration or key file refused;
 4 already running; 5 journal damaged, foreign or full; 6 request refused by the engine;
-7 re-execution differs from the journal.";
+7 re-execution differs from the journal; 8 a sync of the journal failed while the engine ran.";
 
 #[derive(Debug, Subcommand)]
 enum Command {
@@ -170,6 +172,9 @@ fn exit_of(error: &anyhow::Error) -> Exit {
             } else {
                 Exit::Journal
             };
+        }
+        if cause.is::<crate::journal_port::NoRoom>() {
+            return Exit::Journal;
         }
     }
     Exit::Failed

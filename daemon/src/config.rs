@@ -109,6 +109,10 @@ pub struct JournalSettings {
     pub mode: JournalMode,
     /// Size of a segment file in MiB, 1 to 1024.
     pub segment_mib: u32,
+    /// New orders are refused while what is not on the disk is older than this, 10 to 600,000.
+    pub max_loss_window_ms: u64,
+    /// Whether a failed sync cancels every open order.
+    pub cancel_on_journal_failure: bool,
     /// Whether a file system in memory will do.
     pub allow_tmpfs: bool,
 }

@@ -6,16 +6,18 @@
 //! Idle, it spins, yields or parks, as configured; parked, a strategy's request wakes it through an
 //! eventfd, a socket through its readiness, the cold side through the waker, a deadline by itself.
 
+mod ending;
+
 use crate::clock::Clock;
+use crate::journal_gauge::JournalLevel;
 use crate::journal_port::JournalPort;
 use crate::message_port::{MessagePort, StopSignal};
 use crate::pinning::pin_to_cpu;
 use crate::strategy_port::StrategyPort;
 use crate::venue_port::VenuePort;
-use engine::order::{Certainty, Order};
 use engine::turn::Turn;
 use model::MonotonicNs;
-use model::time::{NS_PER_MS, NS_PER_S};
+use model::time::NS_PER_MS;
 use std::sync::Arc;
 use std::time::Duration;
 use transport::poll_loop::{PollLoop, Readiness};
@@ -43,6 +45,8 @@ pub struct HotSettings {
     pub cpu: Option<usize>,
     /// How long a graceful stop may take.
     pub stop_within_ns: u64,
+    /// Whether a failed sync cancels every open order.
+    pub cancel_on_journal_failure: bool,
 }
 
 /// Why the hot thread ended.
@@ -56,7 +60,10 @@ pub enum HotEnd {
     /// The journal has no room for the next entry.
     JournalFull,
     /// A sync of the journal failed, which is final.
-    JournalSyncFailed,
+    JournalSyncFailed {
+        /// Orders that are still open at a venue.
+        open_orders: u32,
+    },
 }
 
 /// Longest sleep: nothing depends on it, but a bug that loses a wake-up then costs only this.
@@ -71,6 +78,8 @@ pub struct HotThread {
     stop: Arc<StopSignal>,
     settings: HotSettings,
     stop_began: Option<MonotonicNs>,
+    /// A failed sync was met.
+    is_halted: bool,
 }
 
 impl HotThread {
@@ -87,6 +96,7 @@ impl HotThread {
             stop,
             settings,
             stop_began: None,
+            is_halted: false,
         }
     }
 
@@ -107,14 +117,18 @@ impl HotThread {
                 .venues
                 .set_anchor(self.turn.engine().state().anchor);
             let Ok(report) = self.turn.run(now) else {
-                return self.closed();
+                return HotEnd::JournalFull;
             };
             let parked = self.turn.newest_parked();
             if self.turn.journal.end_turn(now, parked).is_err() {
-                return self.closed();
+                return HotEnd::JournalFull;
+            }
+            let open_orders = self.turn.engine().state().orders.open_count();
+            if self.turn.journal.look_at_room(open_orders) == JournalLevel::CancelsOnly {
+                return self.cancel_all_and_end();
             }
             self.turn.strategies.service(&self.poll);
-            if let Some(end) = self.stopping(now) {
+            if let Some(end) = self.ending(now) {
                 return end;
             }
             since_look += 1;
@@ -126,13 +140,6 @@ impl HotThread {
                 self.look(Some(Duration::ZERO));
                 since_look = 0;
             }
-        }
-    }
-
-    fn closed(&self) -> HotEnd {
-        match self.turn.journal.closed() {
-            Some(_) => HotEnd::JournalFull,
-            None => HotEnd::JournalSyncFailed,
         }
     }
 
@@ -174,35 +181,4 @@ impl HotThread {
             }
         }
     }
-
-    /// A graceful stop: no new requests, cancels if wanted, goodbye to the venues, then the end.
-    fn stopping(&mut self, now: MonotonicNs) -> Option<HotEnd> {
-        if !self.stop.is_requested() {
-            return None;
-        }
-        let began = *self.stop_began.get_or_insert(now);
-        self.turn.strategies.close_intake();
-        let state = self.turn.engine().state();
-        let open_orders = state.orders.open_count();
-        let waits_for_orders = self.stop.waits_for_orders() && open_orders > 0;
-        let quiet_ns = now.since_ns(began);
-        let out_of_time = quiet_ns >= self.settings.stop_within_ns;
-        // Hanging up on an answer would make its command unknown. It comes, or times out.
-        let waits_for_answers = || state.orders.iter().any(awaits_answer);
-        let is_busy = waits_for_orders || !state.tasks.is_empty() || waits_for_answers();
-        if is_busy && !out_of_time {
-            return None;
-        }
-        self.turn.venues.stop();
-        let closing_ns = self.settings.stop_within_ns.saturating_add(NS_PER_S);
-        if self.turn.venues.is_closed() || quiet_ns >= closing_ns {
-            return Some(HotEnd::Stopped { open_orders });
-        }
-        None
-    }
-}
-
-fn awaits_answer(order: &Order) -> bool {
-    let mut commands = order.pending.iter().flatten();
-    commands.any(|command| command.certainty == Certainty::InFlight)
 }

@@ -9,6 +9,7 @@ pub mod log_sink;
 pub mod pinning;
 
 pub mod hot_thread;
+pub mod journal_gauge;
 pub mod journal_port;
 pub mod message_port;
 mod open_link;
@@ -22,6 +23,7 @@ pub mod recovery;
 pub mod assemble;
 pub mod cold_services;
 pub mod cold_thread;
+pub mod journal_watch;
 mod position_log;
 pub mod start;
 pub mod venue_rules;

@@ -11,7 +11,7 @@ use crate::pinning::lock_memory;
 use crate::recovery::{Folded, open_and_fold};
 use crate::venue_rules::{venue_credentials, venue_rules};
 use anyhow::{Context, Result};
-use journal::{Journal, JournalOptions};
+use journal::{Journal, JournalOptions, Note};
 use model::EngineConfig;
 use model::time::NS_PER_S;
 use protocol::venue::okx::rate_rules::rate_rules;
@@ -160,6 +160,15 @@ fn report_recovery(journal: &Journal) {
         );
     }
     for note in &recovered.notes {
-        tracing::info!("journal: {note:?}");
+        match note {
+            Note::SuspectSegment(path, errno) => tracing::error!(
+                "{}: a sync of it failed in an earlier run (error number {errno}): what power \
+                 loss would have left of it was not known; it was read whole, and is on the disk \
+                 now: it was written once more. Compare positions with the venue, and look at \
+                 the disk",
+                path.display()
+            ),
+            other => tracing::info!("journal: {other:?}"),
+        }
     }
 }

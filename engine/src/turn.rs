@@ -6,6 +6,7 @@
 //! request is taken only when there is room for its answer, and judged for room before the engine
 //! sees it.
 
+mod closing;
 mod controls;
 mod parking;
 mod quota;
@@ -262,12 +263,16 @@ impl<J: IntentJournal, V: Venues, S: Strategies, M: Messages, C: StageClock> Tur
             };
             let taken_at = self.clock.stamp();
             let over = !self.quotas[at].take(now);
+            let journal = self.journal_refusal(now, &incoming);
             let refusal = match incoming {
                 Incoming::Bad(bad) => Some((bad.request_id, RejectReason::BadRequest)),
                 Incoming::Request(checked) if over => {
                     Some((checked.request_id, RejectReason::RateLimit))
                 }
-                Incoming::Request(_) => None,
+                // An answer of its own for each would eat the room that is kept.
+                Incoming::Request(checked) => journal
+                    .filter(|reason| *reason == RejectReason::JournalLow)
+                    .map(|reason| (checked.request_id, reason)),
             };
             match (refusal, incoming) {
                 (Some((request_id, reason)), _) => {
@@ -275,7 +280,7 @@ impl<J: IntentJournal, V: Venues, S: Strategies, M: Messages, C: StageClock> Tur
                 }
                 (None, Incoming::Request(checked)) => {
                     self.close_run(now, strategy, true)?;
-                    let input = self.admitted(now, strategy, &checked);
+                    let input = self.admitted(strategy, &checked, journal);
                     let request = Input::Request(input);
                     let (journal, clock) = (&mut self.journal, &self.clock);
                     let (committed, mut moments) =
@@ -322,11 +327,11 @@ impl<J: IntentJournal, V: Venues, S: Strategies, M: Messages, C: StageClock> Tur
     /// The verdict on a request's room, which enters the engine as part of the input.
     fn admitted(
         &mut self,
-        now: MonotonicNs,
         strategy: StrategyId,
         checked: &CheckedRequest,
+        journal: Option<RejectReason>,
     ) -> RequestInput {
-        let admission = match self.refusal(now, strategy, &checked.request) {
+        let admission = match self.refusal(strategy, &checked.request, journal) {
             None => Admission::Granted,
             Some(reason) => Admission::Refused(reason),
         };
@@ -341,9 +346,9 @@ impl<J: IntentJournal, V: Venues, S: Strategies, M: Messages, C: StageClock> Tur
 
     fn refusal(
         &mut self,
-        now: MonotonicNs,
         strategy: StrategyId,
         request: &Request,
+        journal: Option<RejectReason>,
     ) -> Option<RejectReason> {
         let instrument = match request {
             Request::New(order) => order.instrument,
@@ -351,27 +356,16 @@ impl<J: IntentJournal, V: Venues, S: Strategies, M: Messages, C: StageClock> Tur
             Request::Cancel { .. } | Request::CancelAll { .. } | Request::Query { .. } => {
                 return None;
             }
-            Request::Replace { .. } => return self.journal_refusal(now),
+            Request::Replace { .. } => return journal,
         };
         if !self.strategies.has_event_room(strategy) {
             return Some(RejectReason::EventBacklog);
         }
-        if let Some(reason) = self.journal_refusal(now) {
-            return Some(reason);
+        if journal.is_some() {
+            return journal;
         }
         let venue = self.recorder.engine.state().venue_of(instrument)?;
         self.venues.can_send(venue).err()
-    }
-
-    fn journal_refusal(&mut self, now: MonotonicNs) -> Option<RejectReason> {
-        let open_orders = self.recorder.engine.state().orders.open_count();
-        match self.journal.room(now, open_orders) {
-            JournalRoom::Ample if self.gate.has_room() => None,
-            JournalRoom::Ample => Some(RejectReason::SyncBacklog),
-            JournalRoom::Low => Some(RejectReason::JournalLow),
-            JournalRoom::Late => Some(RejectReason::LossWindow),
-            JournalRoom::Failed => Some(RejectReason::JournalFailed),
-        }
     }
 
     /// After the commit: tell the cold side, publish events, send intents, or park them.

@@ -242,6 +242,11 @@ pub(crate) fn mark_suspect(region: &Region, errno: i32) {
     region.store_release(SUSPECT_WORD, u64::from(errno.unsigned_abs().max(1)));
 }
 
+/// Takes the mark off again: the segment was written anew.
+pub(crate) fn clear_suspect(region: &Region) {
+    region.store_release(SUSPECT_WORD, 0);
+}
+
 /// The error number of a failed sync, if one was latched.
 pub(crate) fn suspect_errno(region: &Region) -> Option<u64> {
     let word = region.load_acquire(SUSPECT_WORD);

@@ -145,7 +145,7 @@ impl<D: SyncDevice> KeeperWork<D> {
                 let (identity, region) = (*spare.identity(), Arc::clone(spare.region()));
                 self.sync
                     .open_segments
-                    .push_back(OpenSegment::new(identity, region, 0));
+                    .push_back(OpenSegment::fresh(identity, region));
                 self.progress.set_prepare_failure(0);
                 self.ends
                     .spares
@@ -179,7 +179,9 @@ impl Keeper {
             Mode::Group => POLL_GROUP,
             Mode::Strict => POLL_STRICT,
         };
+        let on_panic = LatchOnPanic(Arc::clone(&progress));
         let body = move || {
+            let _on_panic = on_panic;
             while !stopping.load(Ordering::Acquire) {
                 if !work.turn(Instant::now()) {
                     thread::park_timeout(poll);
@@ -211,6 +213,18 @@ impl Drop for Keeper {
             thread.thread().unpark();
             // A panic there has been printed; there is nobody to hand it to.
             let _ended = thread.join();
+        }
+    }
+}
+
+/// A keeper that dies syncs no more: as final as a failed sync, and as loud.
+struct LatchOnPanic(Arc<Progress>);
+
+impl Drop for LatchOnPanic {
+    fn drop(&mut self) {
+        if thread::panicking() {
+            self.0.latch_sync_failure(-1);
+            self.0.wake();
         }
     }
 }

@@ -36,6 +36,7 @@ mod header;
 
 mod entry_builder;
 pub mod error;
+mod loss_window;
 mod progress;
 mod segment;
 mod writer;
@@ -54,6 +55,7 @@ mod repair;
 mod survey;
 
 mod start;
+mod suspect;
 
 pub mod held;
 pub mod state_file;
@@ -66,6 +68,7 @@ pub use entry_builder::{BodyCursor, EntryBuilder};
 pub use error::{AppendError, EntryFault, JournalError, JournalErrorKind};
 pub use held::{HeldSegment, held_segments};
 pub use keeper::Keeper;
+pub use loss_window::LossWindowFigures;
 pub use progress::{Progress, SyncFigures};
 pub use reader::{Follower, Reader, synced_sequence_of};
 pub use recovery::{Cut, Note, Recovered};

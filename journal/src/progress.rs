@@ -5,6 +5,8 @@
 //! once latched, a sync failure stays. Must not know: files. Threads: any; no locks.
 
 use std::fmt;
+
+use crate::loss_window::{LossWindow, LossWindowFigures};
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicI32, AtomicU32, AtomicU64, Ordering};
 
@@ -46,6 +48,7 @@ struct FromKeeper {
     sync_passes: AtomicU64,
     sync_pass_ns_max: AtomicU64,
     sync_lag_entries_max: AtomicU64,
+    oldest_unsynced_ns: AtomicU64,
 }
 
 /// Whom the keeper wakes; nobody unless one was named.
@@ -63,6 +66,7 @@ impl fmt::Debug for Waker {
 pub struct Progress {
     from_hot: Line<FromHot>,
     from_keeper: Line<FromKeeper>,
+    loss_window: LossWindow,
     waker: Waker,
 }
 
@@ -105,6 +109,36 @@ impl Progress {
     /// Last sequence below the published limit.
     pub fn limit_sequence(&self) -> u64 {
         self.from_hot.0.limit_sequence.load(Ordering::Acquire)
+    }
+
+    /// The writer's clock at the oldest entry that the sync under way covers: what a power cut
+    /// could take began then. `None` when nothing that the writer gave waits for the disk.
+    pub fn oldest_unsynced_ns(&self) -> Option<u64> {
+        let oldest = self
+            .from_keeper
+            .0
+            .oldest_unsynced_ns
+            .load(Ordering::Relaxed);
+        (oldest != 0).then_some(oldest)
+    }
+
+    /// The loss window, measured since the start.
+    pub fn loss_window(&self) -> LossWindowFigures {
+        self.loss_window.figures()
+    }
+
+    /// Keeper: what the sync that begins covers; `None` when it is over.
+    pub(crate) fn set_oldest_unsynced(&self, now_ns: Option<u64>) {
+        let oldest = now_ns.map_or(0, |now_ns| now_ns.max(1));
+        self.from_keeper
+            .0
+            .oldest_unsynced_ns
+            .store(oldest, Ordering::Relaxed);
+    }
+
+    /// Keeper: an entry was so old when its sync ended.
+    pub(crate) fn record_loss_window(&self, age_ns: u64) {
+        self.loss_window.record(age_ns);
     }
 
     /// The keeper's measurements.

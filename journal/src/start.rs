@@ -45,6 +45,8 @@ pub struct JournalOptions {
     pub trusted_sequence: u64,
     /// Whether a file system in memory is good enough; for tests.
     pub allow_tmpfs: bool,
+    /// The clock that entries are stamped with, in nanoseconds: for the measured loss window.
+    pub clock: fn() -> u64,
 }
 
 impl JournalOptions {
@@ -60,8 +62,15 @@ impl JournalOptions {
             base_sequence: 0,
             trusted_sequence: 0,
             allow_tmpfs: false,
+            clock: monotonic_ns,
         }
     }
+}
+
+/// `CLOCK_MONOTONIC`.
+fn monotonic_ns() -> u64 {
+    let now = rustix::time::clock_gettime(rustix::time::ClockId::Monotonic);
+    now.tv_sec.cast_unsigned() * 1_000_000_000 + now.tv_nsec.cast_unsigned()
 }
 
 /// A journal that is open for writing. The parts go to their threads; fields drop in this order.
@@ -178,6 +187,7 @@ impl OpeningJournal {
             trusted_sequence: options.trusted_sequence,
         };
         let (recovered, continuation) = recover_and_continue(directory, &recovery, visit)?;
+        crate::suspect::write_again(&recovered.notes)?;
         let boot_epoch = claim_epoch(directory, recovered.boot_epoch, options.minutes_since_2025)?;
         let resume = Resume {
             options,
@@ -229,7 +239,7 @@ impl OpeningJournal {
         }
         let path = crate::layout::segment_path(directory, index);
         let (identity, region) = (*self.active.identity(), Arc::clone(self.active.region()));
-        let mut open = OpenSegment::new(identity, region, 0);
+        let mut open = OpenSegment::fresh(identity, region);
         sync_at_start(
             &mut open,
             &path,
@@ -253,10 +263,10 @@ impl OpeningJournal {
         }
         let (spares_in, spares_out) = rtrb::RingBuffer::new(SPARES_AHEAD);
         let (retired_in, retired_out) = rtrb::RingBuffer::new(RETIRED_CAPACITY);
-        let mut sync = SyncPasses::new(options.mode, device, Arc::clone(&progress));
+        let mut sync = SyncPasses::new(options.mode, device, options.clock, Arc::clone(&progress));
         let (identity, region) = (*active.identity(), Arc::clone(active.region()));
         sync.open_segments
-            .push_back(OpenSegment::new(identity, region, synced_to));
+            .push_back(OpenSegment::new(identity, region, synced_to, point.offset));
         let writer = Writer::resume(active, point, spares_out, retired_in, Arc::clone(&progress));
         let ends = KeeperEnds {
             spares: spares_in,

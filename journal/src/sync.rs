@@ -12,7 +12,8 @@ use std::time::Instant;
 
 use crate::error::{JournalError, JournalErrorKind};
 use crate::header::{self, SyncMarker};
-use crate::layout::{PAGE_BYTES, SegmentIdentity};
+use crate::layout::{ENTRIES_START, PAGE_BYTES, SegmentIdentity};
+use crate::loss_window::UnsyncedWalk;
 use crate::mapping::Region;
 use crate::progress::{LimitPosition, Progress};
 
@@ -84,17 +85,30 @@ pub(crate) struct OpenSegment {
     pub(crate) region: Arc<Region>,
     /// All below was synced in this run, or by the start.
     pub(crate) synced_to: u32,
+    unsynced: UnsyncedWalk,
     marker: SyncMarker,
     marker_is_synced: bool,
 }
 
 impl OpenSegment {
-    pub(crate) fn new(identity: SegmentIdentity, region: Arc<Region>, synced_to: u32) -> Self {
+    /// A new segment, of which nothing is synced.
+    pub(crate) fn fresh(identity: SegmentIdentity, region: Arc<Region>) -> Self {
+        Self::new(identity, region, 0, ENTRIES_START)
+    }
+
+    /// A segment whose next entry begins at `entries_to`.
+    pub(crate) fn new(
+        identity: SegmentIdentity,
+        region: Arc<Region>,
+        synced_to: u32,
+        entries_to: u32,
+    ) -> Self {
         let (marker, _damaged) = header::read_sync_marker(&region, &identity);
         Self {
             identity,
             region,
             synced_to,
+            unsynced: UnsyncedWalk::new(entries_to),
             marker,
             marker_is_synced: true,
         }
@@ -109,16 +123,19 @@ impl OpenSegment {
 pub(crate) struct SyncPasses<D> {
     mode: Mode,
     device: D,
+    /// The writer's clock.
+    clock: fn() -> u64,
     progress: Arc<Progress>,
     /// In order of their index; the last ones may be spares.
     pub(crate) open_segments: VecDeque<OpenSegment>,
 }
 
 impl<D: SyncDevice> SyncPasses<D> {
-    pub(crate) fn new(mode: Mode, device: D, progress: Arc<Progress>) -> Self {
+    pub(crate) fn new(mode: Mode, device: D, clock: fn() -> u64, progress: Arc<Progress>) -> Self {
         Self {
             mode,
             device,
+            clock,
             progress,
             open_segments: VecDeque::new(),
         }
@@ -132,6 +149,8 @@ impl<D: SyncDevice> SyncPasses<D> {
         let (sequence, limit) = self.progress.limit();
         let synced_sequence = self.progress.synced_sequence();
         let started = Instant::now();
+        let oldest_ns = self.oldest_unsynced_ns(limit);
+        self.progress.set_oldest_unsynced(oldest_ns);
         let mut synced_bytes = 0;
         for at in 0..self.open_segments.len() {
             let end = sync_end(&self.open_segments[at].identity, limit);
@@ -139,6 +158,11 @@ impl<D: SyncDevice> SyncPasses<D> {
                 Ok(range_bytes) => synced_bytes += range_bytes,
                 Err(error) => return self.latch(at, &error),
             }
+        }
+        self.progress.set_oldest_unsynced(None);
+        if let Some(oldest_ns) = oldest_ns {
+            let age_ns = (self.clock)().saturating_sub(oldest_ns);
+            self.progress.record_loss_window(age_ns);
         }
         if synced_bytes > 0 {
             let took_ns = u64::try_from(started.elapsed().as_nanos()).unwrap_or(u64::MAX);
@@ -149,6 +173,14 @@ impl<D: SyncDevice> SyncPasses<D> {
         if self.mode == Mode::Strict && sequence > synced_sequence {
             self.progress.wake();
         }
+    }
+
+    /// The writer's clock at the oldest entry that a sync up to the limit covers.
+    fn oldest_unsynced_ns(&self, limit: LimitPosition) -> Option<u64> {
+        self.open_segments.iter().find_map(|open| {
+            let end = sync_end(&open.identity, limit);
+            open.unsynced.oldest_ns(&open.region, &open.identity, end)
+        })
     }
 
     /// Brings the markers themselves to the disk. They are a lower bound, so seldom is enough.
@@ -195,6 +227,9 @@ impl<D: SyncDevice> SyncPasses<D> {
         self.device
             .sync(&segment.region, segment.synced_to, range_bytes)?;
         segment.synced_to = end;
+        segment
+            .unsynced
+            .advance(&segment.region, &segment.identity, end);
         segment.marker = SyncMarker {
             generation: segment.marker.generation + 1,
             synced_offset: u64::from(end),

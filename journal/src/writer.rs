@@ -168,14 +168,16 @@ impl Writer {
         Ok(())
     }
 
-    /// Body bytes that can still be written for certain: this segment, and the spare if one was
-    /// taken over. Each further entry costs its overhead too, so compare with a margin.
+    /// Body bytes that can still be written for certain: this segment and every spare that is
+    /// ready. Each further entry costs its overhead too, so compare with a margin.
     pub fn remaining_bytes(&mut self) -> u64 {
         self.take_spare();
         let spare_bytes = self.spare.as_ref().map_or(0, |spare| {
             spare.identity().segment_bytes - ENTRIES_START - SEAL_STRIDE_BYTES
         });
-        u64::from(self.entries_end - self.cursor) + u64::from(spare_bytes)
+        // Those that still wait for the writer are of the same size.
+        let spares = 1 + self.spares.slots() as u64;
+        u64::from(self.entries_end - self.cursor) + u64::from(spare_bytes) * spares
     }
 
     /// Number of the last committed entry; 0 if there is none.

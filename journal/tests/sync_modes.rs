@@ -141,6 +141,11 @@ fn a_failed_sync_is_final_latched_and_remembered_by_the_segment() {
         let suspect = Note::SuspectSegment(fixture.segment(1), 5);
         assert!(recovered.notes.contains(&suspect), "{:?}", recovered.notes);
         assert_eq!(recovered.last_sequence, count);
+        // The next run writes the segment again, and only then the mark is gone.
+        drop(Journal::open(&options(&fixture, Mode::Process)).unwrap());
+        let recovered = fixture.recover().unwrap();
+        assert!(!recovered.notes.contains(&suspect), "{:?}", recovered.notes);
+        assert_eq!(fixture.read_all(), expected(count));
     }
 }
 
@@ -175,6 +180,53 @@ fn a_stalled_sync_does_not_hold_the_writer_and_the_growing_window_shows() {
     );
     drop(give);
     wait_until("the sync", || progress.synced_sequence() == 300);
+}
+
+fn append_now(writer: &mut Writer, clock: fn() -> u64) {
+    let mut entry = writer.begin(7, clock(), 8).unwrap();
+    entry.put(b"now");
+    let _committed = entry.commit();
+}
+
+// covers: P11 D09
+#[test]
+fn loss_window_is_the_age_of_the_oldest_entry_when_its_sync_ends_and_shows_while_it_stalls() {
+    let fixture = Fixture::in_memory();
+    let (give, leave) = channel();
+    let options = options(&fixture, Mode::Group);
+    let clock = options.clock;
+    let mut journal = Journal::open_with(&options, StalledDisk { leave }).unwrap();
+    let progress = Arc::clone(journal.writer.progress());
+    let began = clock();
+    append_now(&mut journal.writer, clock);
+    pad(&mut journal.writer);
+    wait_until("the sync's begin", || {
+        progress.oldest_unsynced_ns().is_some()
+    });
+    // Younger entries do not make the oldest one younger.
+    (0..20).for_each(|_| append_now(&mut journal.writer, clock));
+    let oldest = progress.oldest_unsynced_ns().unwrap();
+    assert!((began..=clock()).contains(&oldest));
+    assert_eq!(progress.loss_window().passes, 0);
+    std::thread::sleep(Duration::from_millis(30)); // a disk that stalls
+    give.send(()).unwrap();
+    wait_until("the sync's end", || progress.loss_window().passes == 1);
+    let window = progress.loss_window();
+    assert!(window.max_ns >= 30_000_000, "{window:?}");
+    assert!(window.max_ns <= clock() - began, "{window:?}");
+    drop(give);
+    // Entries of many segments, each found by the walk.
+    for _ in 0..3_000 {
+        wait_until("room", || journal.writer.begin(7, clock(), 8).is_ok());
+        append_now(&mut journal.writer, clock);
+    }
+    pad(&mut journal.writer);
+    let last = journal.writer.last_sequence();
+    wait_until("the sync of all", || progress.synced_sequence() == last);
+    wait_until("nothing left", || progress.oldest_unsynced_ns().is_none());
+    let after = progress.loss_window();
+    assert!(after.passes > 1, "{after:?}");
+    assert!(after.max_ns <= clock() - began, "{after:?}");
 }
 
 // covers: D03

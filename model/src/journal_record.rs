@@ -64,6 +64,19 @@ impl CanonicalBytes for RequestInput {
     }
 }
 
+/// Flag of a `VenueFrame` entry whose raw bytes are the [`frame_digest`] of the frame: the journal
+/// was low on room. What was decoded of the frame is there as always.
+pub const FLAG_RAW_IS_DIGEST: u16 = 1;
+
+/// What stands for a frame's bytes when there is no room for them: hash and length.
+pub fn frame_digest(raw: &[u8]) -> [u8; 16] {
+    let mut digest = [0; 16];
+    let length = u64::try_from(raw.len()).unwrap_or(u64::MAX);
+    digest[..8].copy_from_slice(&payload_hash(raw).to_le_bytes());
+    digest[8..].copy_from_slice(&length.to_le_bytes());
+    digest
+}
+
 /// Writes an entry's body.
 ///
 /// # Panics

@@ -79,18 +79,20 @@ pub fn run(arguments: &StartArgs) -> Result<Exit> {
         }
         HotEnd::JournalFull => {
             tracing::error!(
-                "JOURNAL_FULL: the journal takes no more entries, so nothing more is sent; open \
-                 orders stay at the venue. Free space on its disk and start again: the venue is \
-                 asked about everything since"
+                "JOURNAL_FULL: the journal takes no more entries; cancels of all open orders were \
+                 sent as far as there was room and a connection. Look at the venue, free space \
+                 on the journal's disk and start again: the venue is asked about everything since"
             );
             Ok(Exit::Journal)
         }
-        HotEnd::JournalSyncFailed => {
+        HotEnd::JournalSyncFailed { open_orders } => {
             tracing::error!(
-                "a sync of the journal failed: what is on the disk is not known, so nothing more \
-                 is sent; open orders stay at the venue. Check the disk (dmesg), then start again"
+                open_orders,
+                "JOURNAL_FAILED: a sync of the journal failed in this run: what is on the disk is \
+                 not known. Check the disk (dmesg), then start again: the segment is written once \
+                 more, and the venue is asked about everything that is open"
             );
-            Ok(Exit::Journal)
+            Ok(Exit::SyncFailed)
         }
     }
 }

@@ -5,6 +5,7 @@
 
 use crate::cli::{ConfigFile, Exit};
 use crate::config::{self, Settings};
+use crate::journal_watch::read_health;
 use crate::position_log::position_text;
 use crate::recovery::{Folded, fold};
 use crate::start::journal_directory;
@@ -51,6 +52,7 @@ fn status_of(settings: &Settings, directory: &Path, folded: &Folded) -> Result<V
         "entries": folded.entries,
         "last_sequence": folded.last_sequence,
         "database": super::db::database_status(settings),
+        "journal_health": read_health(&settings.data.directory),
     });
     let (Some(engine), Some(config)) = (&folded.engine, &folded.config) else {
         return Ok(status);
@@ -177,6 +179,7 @@ fn print_human(status: &Value) {
         text("last_sequence"),
         text("epoch")
     );
+    print_health(status);
     println!(
         "orders     {} open, {} unknown, {} need an operator",
         text("open_orders"),
@@ -264,6 +267,46 @@ fn print_database(database: &Value) {
         }
     }
     println!("database   {line}");
+}
+
+/// The journal's health in the run that goes on, or in the last one.
+fn print_health(status: &Value) {
+    let health = &status["journal_health"];
+    if health.is_null() {
+        return;
+    }
+    let run = if health["pid"] == status["engine_pid"] {
+        "this run"
+    } else {
+        "last run"
+    };
+    println!(
+        "room       {} ({run}), {} bytes and {} segments ready",
+        word(&health["room"]),
+        health["remaining_bytes"],
+        health["spare_segments"]
+    );
+    if health["syncs"] != 0 {
+        println!(
+            "loss       window of {run}: p50 {} us, p99 {} us, max {} us over {} syncs; now {}",
+            health["loss_window_p50_us"],
+            health["loss_window_p99_us"],
+            health["loss_window_max_us"],
+            health["syncs"],
+            match &health["loss_window_now_us"] {
+                Value::Null => "nothing waits".to_owned(),
+                now => format!("{now} us"),
+            }
+        );
+    }
+    for (key, what) in [
+        ("sync_failure", "JOURNAL_FAILED: a sync failed"),
+        ("segment_failure", "the next segment cannot be made"),
+    ] {
+        if let Some(cause) = health[key].as_str() {
+            println!("trouble    {what} in {run}: {cause}");
+        }
+    }
 }
 
 fn word(value: &Value) -> &str {

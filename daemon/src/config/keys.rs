@@ -169,6 +169,8 @@ pub const SECTIONS: &[SectionSpec] = &[
         keys: &[
             key("mode", Choice(JOURNAL_MODES), Default("group")),
             key("segment_mib", within(1, 1024), Default("64")),
+            key("max_loss_window_ms", within(10, 600_000), Default("1000")),
+            key("cancel_on_journal_failure", Flag, Default("false")),
             key("allow_tmpfs", Flag, Default("false")),
         ],
     },

@@ -152,6 +152,8 @@ fn journal(values: &SectionValues) -> JournalSettings {
         // A word that is not allowed has its error already.
         mode: JournalMode::parse(values.text("mode")).unwrap_or(JournalMode::Group),
         segment_mib: values.integer_u32("segment_mib"),
+        max_loss_window_ms: values.integer("max_loss_window_ms"),
+        cancel_on_journal_failure: values.flag("cancel_on_journal_failure"),
         allow_tmpfs: values.flag("allow_tmpfs"),
     }
 }

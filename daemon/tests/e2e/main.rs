@@ -11,9 +11,11 @@ mod dry_run;
 mod engine_process;
 mod flood;
 mod hostile_writer;
+mod mounts;
 mod rig;
 mod trader;
 
+mod disk_limits;
 mod orders;
 mod process_deaths;
 mod refusals;

@@ -57,7 +57,17 @@ impl Trader {
         what: &str,
         is_it: impl Fn(&OrderEvent) -> bool,
     ) -> OrderEvent {
-        if let Some(event) = self.events.iter().find(|event| is_it(event)) {
+        self.wait_after(0, what, is_it)
+    }
+
+    /// As `wait_for`, among the events from a place on.
+    pub(crate) fn wait_after(
+        &mut self,
+        from: usize,
+        what: &str,
+        is_it: impl Fn(&OrderEvent) -> bool,
+    ) -> OrderEvent {
+        if let Some(event) = self.events[from..].iter().find(|event| is_it(event)) {
             return *event;
         }
         let deadline = Instant::now() + PATIENCE;

@@ -5,15 +5,40 @@
 
 use super::Turn;
 use crate::ports::{
-    IntentJournal, JournalClosed, JournalRoom, Messages, StageClock, Strategies, Venues,
+    Incoming, IntentJournal, JournalClosed, JournalRoom, Messages, StageClock, Strategies, Venues,
 };
 use model::input::{Input, LinkChanged, LinkState, NotSentReason};
-use model::{MonotonicNs, RejectReason, VenueId};
+use model::{MonotonicNs, RejectReason, Request, VenueId};
 
 impl<J: IntentJournal, V: Venues, S: Strategies, M: Messages, C: StageClock> Turn<J, V, S, M, C> {
     /// The newest entry that a command waits for; 0 when none waits. The journal should sync it.
     pub fn newest_parked(&self) -> u64 {
         self.gate.newest_parked()
+    }
+
+    /// Why the journal takes no new order or replace now.
+    pub(super) fn journal_refusal(
+        &mut self,
+        now: MonotonicNs,
+        incoming: &Incoming,
+    ) -> Option<RejectReason> {
+        match incoming {
+            Incoming::Request(checked) => match checked.request {
+                Request::New(_) | Request::Replace { .. } => {}
+                Request::Cancel { .. } | Request::CancelAll { .. } | Request::Query { .. } => {
+                    return None;
+                }
+            },
+            Incoming::Bad(_) => return None,
+        }
+        let open_orders = self.recorder.engine.state().orders.open_count();
+        match self.journal.room(now, open_orders) {
+            JournalRoom::Ample if self.gate.has_room() => None,
+            JournalRoom::Ample => Some(RejectReason::SyncBacklog),
+            JournalRoom::Low => Some(RejectReason::JournalLow),
+            JournalRoom::Late => Some(RejectReason::LossWindow),
+            JournalRoom::Failed => Some(RejectReason::JournalFailed),
+        }
     }
 
     /// Gives everything back that waits: it will not be sent.

@@ -15,7 +15,7 @@ use engine::replay::{Compared, Replay};
 use engine::{ENGINE_VERSION, Engine, Moment};
 use journal::{Entry, Reader};
 use model::input::EntryKind;
-use model::journal_record::{EntryBuffers, payload_hash};
+use model::journal_record::{EntryBuffers, FLAG_RAW_IS_DIGEST, payload_hash};
 use model::sent_record::SentStamp;
 use model::{ChangeBody, Decision, Input, MonotonicNs, OrderIntent, VenueReport};
 use serde_json::{Map, Value};
@@ -273,6 +273,8 @@ impl Comparer {
             reports,
             ..
         } = input
+            // Without its bytes a frame cannot be decoded again; what it decided still can.
+            && entry.flags & FLAG_RAW_IS_DIGEST == 0
         {
             let decoded = self
                 .codecs
