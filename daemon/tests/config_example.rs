@@ -69,6 +69,7 @@ fn the_example_shows_every_default_as_it_is() {
             let label = match section.shape {
                 Shape::Single => "",
                 Shape::Named => ".okx",
+                Shape::List if section.name == "instrument" => ".BTC-USDT-SWAP",
                 Shape::List => ".grid",
             };
             let path = format!("{}{label}.{}", section.name, key.name);
@@ -81,7 +82,7 @@ fn the_example_shows_every_default_as_it_is() {
             seen += 1;
         }
     }
-    assert_eq!(seen, 35, "a new default is shown in the example too");
+    assert_eq!(seen, 36, "a new default is shown in the example too");
 }
 
 #[test]
