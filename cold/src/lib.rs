@@ -5,6 +5,7 @@
 pub mod attach;
 
 mod journal_context;
+pub mod latency;
 pub mod order_log;
 pub mod projector;
 mod retrying;

@@ -132,7 +132,7 @@ pub(crate) fn assemble(
         cold: spawn("cold", move || cold.run())?,
         hot: spawn("hot", move || guarded(hot))?,
         cold_stop,
-        services: ColdServices::start(settings)?,
+        services: ColdServices::start(settings, &config, first_new_sequence)?,
         watch: JournalWatch::start(watched)?,
         attach,
         waker,

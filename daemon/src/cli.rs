@@ -1,6 +1,6 @@
 //! The command line: what `millrun` can be told, and the exit codes that scripts match on.
 
-use crate::commands::{check_config, db, demo, export_sqlite, order, start, status};
+use crate::commands::{check_config, db, demo, export_sqlite, latency, order, start, status};
 use clap::{Args, CommandFactory, Parser, Subcommand};
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -50,6 +50,7 @@ Examples:
   millrun db rebuild --config millrun.toml     the database, made anew from the journal
   millrun replay --dir data/journal --from 1   the journal, entry by entry
   millrun explain 504403158265495553           one order's whole story
+  millrun latency --config millrun.toml        percentiles of every stage
   millrun replay --verify                      the engine over its journal again, compared
 
 Exit codes: 0 done; 1 failed; 2 wrong arguments; 3 configuration or key file refused;
@@ -79,6 +80,8 @@ enum Command {
     Replay(replay::ReplayArgs),
     /// The whole story of one order, from the journal alone.
     Explain(replay::ExplainArgs),
+    /// Percentiles of every stage, made of the journal: table, histograms, plot. Engine on or off.
+    Latency(latency::LatencyCommand),
     /// Run an example strategy in this process.
     #[command(subcommand)]
     Strategy(Strategy),
@@ -136,6 +139,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
             _ => return replay::run_cli(&arguments),
         },
         Command::Explain(arguments) => return replay::run_explain(&arguments),
+        Command::Latency(arguments) => return latency::run(&arguments),
         Command::Strategy(Strategy::Grid(arguments)) => {
             strategy_example::run_grid(&arguments).map(|()| Exit::Ok)
         }

@@ -6,26 +6,35 @@
 use crate::config::Settings;
 use crate::start::journal_directory;
 use anyhow::{Context, Result};
+use cold::latency::{LatencyNotice, LatencyRecorder, LatencySettings};
 use cold::order_log::{OrderLog, OrderLogNotice, OrderLogSettings};
 use cold::projector::{Projector, ProjectorNotice, ProjectorSettings};
+use model::EngineConfig;
 use std::sync::Arc;
+use std::time::Duration;
+
+/// How often the stages' figures are logged and kept.
+const LATENCY_INTERVAL: Duration = Duration::from_secs(60);
 
 /// The services that run.
 #[derive(Debug)]
 pub struct ColdServices {
     projector: Option<Projector>,
     order_log: Option<OrderLog>,
+    latency: LatencyRecorder,
 }
 
 impl ColdServices {
-    /// Starts everything that the configuration asks for.
+    /// Starts everything that the configuration asks for, for a run whose first entry is
+    /// `from_sequence` and in which `config` is in force.
     ///
     /// # Errors
     /// A thread that could not be started.
-    pub fn start(settings: &Settings) -> Result<Self> {
+    pub fn start(settings: &Settings, config: &EngineConfig, from_sequence: u64) -> Result<Self> {
         Ok(Self {
             projector: start_projector(settings)?,
             order_log: start_order_log(settings)?,
+            latency: start_latency(settings, config, from_sequence)?,
         })
     }
 
@@ -37,6 +46,7 @@ impl ColdServices {
         if let Some(order_log) = self.order_log {
             order_log.stop();
         }
+        self.latency.stop();
     }
 }
 
@@ -52,6 +62,41 @@ fn start_projector(settings: &Settings) -> Result<Option<Projector>> {
     };
     let started = Projector::start(projector, Arc::new(log_projector));
     Ok(Some(started.context("starting the projector thread")?))
+}
+
+fn start_latency(
+    settings: &Settings,
+    config: &EngineConfig,
+    from_sequence: u64,
+) -> Result<LatencyRecorder> {
+    let latency = LatencySettings {
+        journal_directory: journal_directory(settings),
+        from_sequence,
+        config: config.clone(),
+        log_directory: settings.data.directory.join("latency"),
+        interval: LATENCY_INTERVAL,
+    };
+    LatencyRecorder::start(latency, Arc::new(log_latency)).context("starting the latency thread")
+}
+
+fn log_latency(notice: LatencyNotice) {
+    match notice {
+        LatencyNotice::Interval(told) => tracing::info!(
+            venue = told.venue,
+            stage = told.stage.name(),
+            count = told.count,
+            p50_ns = told.p50_ns,
+            p99_ns = told.p99_ns,
+            max_ns = told.max_ns,
+            "latency"
+        ),
+        LatencyNotice::LogUnwritable { detail } => {
+            tracing::warn!("the latency log could not be written: {detail}");
+        }
+        LatencyNotice::Ended { detail } => tracing::error!(
+            "DEGRADED: no latency figures until the next start, trading goes on: {detail}"
+        ),
+    }
 }
 
 fn log_projector(notice: ProjectorNotice) {

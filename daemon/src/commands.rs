@@ -4,6 +4,7 @@ pub mod check_config;
 pub mod db;
 pub mod demo;
 pub mod export_sqlite;
+pub mod latency;
 pub mod order;
 pub mod start;
 pub mod status;

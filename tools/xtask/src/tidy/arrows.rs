@@ -64,6 +64,11 @@ const MAP: &[Arrows] = &[
             "millrun-protocol",
         ],
     },
+    // The sums of the running engine's own recorder, over any stretch of a journal.
+    Arrows {
+        package: "millrun-latency-report",
+        may_use: &["millrun-model", "millrun-journal", "millrun-cold"],
+    },
     Arrows {
         package: "millrun-strategy-example",
         may_use: &["millrun-model", "millrun-client"],
@@ -84,6 +89,7 @@ const MAP: &[Arrows] = &[
             "millrun-transport",
             "millrun-cold",
             "millrun-client",
+            "millrun-latency-report",
             "millrun-replay",
             "millrun-strategy-example",
             "millrun-venue-simulator",
