@@ -254,3 +254,6 @@ fn remember<T>(list: &mut VecDeque<T>, item: T) {
     }
     list.push_back(item);
 }
+
+#[cfg(test)]
+mod tests;

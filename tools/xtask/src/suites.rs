@@ -66,6 +66,11 @@ pub(crate) const SUITES: &[Suite] = &[
         how: How::Verb("instructions", &[]),
     },
     Suite {
+        name: "hdr-tools",
+        what: "a standard HdrHistogram tool on what millrun latency writes",
+        how: How::Code(run_hdr_tools),
+    },
+    Suite {
         name: "demo",
         what: "what the README promises a new user",
         how: How::Code(run_demo),
@@ -172,6 +177,28 @@ fn ensure_python_can_make_environments() -> Result<(), Verdict> {
     Err(Verdict::Failed(
         "python3 has no venv even after installing python3-venv".into(),
     ))
+}
+
+/// `millrun latency` on a journal of the demo, read by HdrHistogram's Python port.
+fn run_hdr_tools(repository: &Repository) -> Verdict {
+    let metadata = match repository.metadata() {
+        Ok(metadata) => metadata,
+        Err(error) => return Verdict::Failed(format!("{error:#}")),
+    };
+    let Some(millrun) = metadata.debug_binary("millrun") else {
+        return Verdict::Failed("the package millrun has no binary".into());
+    };
+    if let Err(verdict) = ensure_python_can_make_environments() {
+        return verdict;
+    }
+    let build = ["build", "--package", "millrun", "--bins"];
+    match Verdict::of_command(&mut cargo(repository, &build)) {
+        Verdict::Passed => {}
+        not_built => return not_built,
+    }
+    let mut script = Command::new("python3");
+    script.arg("tests/hdr_tools/run.py").arg("--millrun");
+    Verdict::of_command(script.arg(millrun).current_dir(&repository.root))
 }
 
 fn run_demo(repository: &Repository) -> Verdict {

@@ -10,8 +10,10 @@ use crate::ledger::{Ledger, compare};
 use crate::recovery::fold;
 use anyhow::{Context, Result, bail};
 use indicatif::{ProgressBar, ProgressStyle};
+use latency_report::{Report, Selection, collect};
 use std::fs::OpenOptions;
 use std::io::{BufRead, BufReader};
+use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, channel};
@@ -220,6 +222,7 @@ impl<'a> Rehearsal<'a> {
             stats: simulator.stats(),
             left_open: outcome.left_open,
             reexecuted: outcome.reexecuted,
+            latency: latency(&self.site.journal(), &mut problems),
             problems,
         })
     }
@@ -335,4 +338,15 @@ fn progress(orders: u64) -> ProgressBar {
     let style = ProgressStyle::with_template("{bar:30} {pos}/{len} orders, {msg}, {elapsed}");
     bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
     bar
+}
+
+/// The stages' figures of all runs. A demo without them has not shown what it promises.
+fn latency(journal: &Path, problems: &mut Vec<String>) -> Option<Report> {
+    match collect(journal, &Selection::default(), |_, _| {}) {
+        Ok(collected) => Some(Report::new(collected)),
+        Err(error) => {
+            problems.push(format!("no latency report: {error}"));
+            None
+        }
+    }
 }

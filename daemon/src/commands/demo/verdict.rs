@@ -2,6 +2,8 @@
 
 use super::reexecution::Reexecuted;
 use crate::ledger::Differences;
+use latency_report::{Report, table};
+use model::stage::Stage;
 use venue_simulator::SimulatorStats;
 
 /// The outcome of a demo.
@@ -17,6 +19,7 @@ pub(super) struct Verdict {
     pub(super) stats: SimulatorStats,
     pub(super) left_open: u64,
     pub(super) reexecuted: Reexecuted,
+    pub(super) latency: Option<Report>,
     pub(super) problems: Vec<String>,
 }
 
@@ -69,10 +72,14 @@ impl Verdict {
                 self.left_open
             );
         }
-        println!("latency report and web page: not built in this version");
+        if let Some(report) = &self.latency {
+            println!("{}", table(report));
+        }
+        println!("web page: not_built");
         println!(
             "demo verdict={} orders={} fills={} dup_orders={} lost_fills={} ledger={} \
-             reexecution={} recover_ms={} kills={} recover_p99_ms={}",
+             reexecution={} recover_ms={} kills={} recover_p99_ms={} \
+             ring_to_wire_p50_ns={} ring_to_wire_p99_ns={} wire_to_ring_p50_ns={}",
             if self.is_ok() { "ok" } else { "failed" },
             self.orders,
             self.fills,
@@ -87,7 +94,18 @@ impl Verdict {
             self.recover_ms.last().copied().unwrap_or(0),
             self.kills,
             self.recover_p99_ms(),
+            self.percentile(Stage::RingToWire, 0),
+            self.percentile(Stage::RingToWire, 2),
+            self.percentile(Stage::WireToRing, 0),
         );
+    }
+
+    /// The percentile at this place of a row; `missing` when the stage has no sample.
+    fn percentile(&self, stage: Stage, place: usize) -> String {
+        let rows = self.latency.iter().flat_map(|report| &report.rows);
+        let mut rows = rows.filter(|row| row.stage == stage);
+        let found = rows.next().and_then(|row| row.percentiles_ns.get(place));
+        found.map_or_else(|| "missing".to_owned(), u64::to_string)
     }
 
     fn ledgers_agree(&self) -> bool {
