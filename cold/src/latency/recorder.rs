@@ -1,8 +1,8 @@
 //! The running engine's own recorder: follows the journal and writes the interval log.
 //!
-//! Invariants: it reads by its own cursor and is needed by nobody; what it cannot write is told and
-//! does not end it; the log is bounded, the oldest files make room. Threads: one, which ends when it
-//! has read everything that was written before the stop.
+//! Invariants: it reads by its own cursor and is needed by nobody; what it cannot write is told
+//! and does not end it; the log is bounded, the oldest files make room.
+//! Threads: one, which ends when it has read everything that was written before the stop.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};

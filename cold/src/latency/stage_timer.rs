@@ -1,8 +1,8 @@
 //! Entries of the journal -> times of stages, per venue.
 //!
 //! A stage may need more than one entry: the request's own moment is in its entry, the stamps come
-//! in the turn's `Sent`, the answer's in a later one. Invariants: each stage of an intent or frame is
-//! told once; bounded memory; entries that are not held (a walk that begins late) make no sample
+//! in the turn's `Sent`, the answer's in a later one. Invariants: each stage of an intent or frame
+//! is told once; bounded memory; entries that are not held (a walk that begins late) make no sample
 //! instead of a wrong one. Threads: any; one per reader of the journal.
 
 use std::collections::{BTreeMap, VecDeque};

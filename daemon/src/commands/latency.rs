@@ -1,4 +1,4 @@
-//! `millrun latency`: the report of [`latency_report`], on the journal that the configuration names.
+//! `millrun latency`: the report of [`latency_report`], on the journal that a configuration names.
 
 use crate::cli::{ConfigFile, Exit};
 use crate::config::{self, Settings};

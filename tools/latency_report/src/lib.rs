@@ -1,4 +1,4 @@
-//! Percentiles of every stage, made of a journal: a table, histograms for other tools, JSON, a plot.
+//! Percentiles of every stage, made of a journal: table, histograms for other tools, JSON, plot.
 //!
 //! The stamps are in the journal, so a report needs no engine: it is the same while one runs, after
 //! it died, and for any stretch of the past. The sums are those of the cold side's own recorder

@@ -1,5 +1,5 @@
-//! A percentile distribution as text, in the form of HdrHistogram's own tools (`.hgrm`): nanoseconds,
-//! five steps per half distance. Threads: any.
+//! A percentile distribution as text, in the form of HdrHistogram's own tools (`.hgrm`):
+//! nanoseconds, five steps per half distance. Threads: any.
 
 use std::fmt::Write as _;
 

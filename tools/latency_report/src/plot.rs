@@ -1,6 +1,6 @@
-//! The percentiles as a picture: one row per venue, a panel for the way out, one for the way in, one
-//! for there and back. Time is on a logarithmic axis, and so is what is left to 100 %, so that the
-//! tail has as much room as the middle. Light background, for a document.
+//! The percentiles as a picture: one row per venue, a panel for the way out, one for the way in,
+//! one for there and back. Time is on a logarithmic axis, and so is what is left to 100 %, so that
+//! the tail has as much room as the middle. Light background, for a document.
 //!
 //! Owns the layout; a stage has the same colour in every picture. Threads: any.
 
@@ -19,12 +19,16 @@ use crate::table::time_text;
 const WIDTH: f64 = 1500.0;
 const MARGIN: f64 = 40.0;
 const HEAD: f64 = 112.0;
-const ROW: f64 = 640.0;
+const ROW: f64 = 676.0;
 const PLOT_TOP: f64 = 62.0;
 const PLOT_HEIGHT: f64 = 360.0;
 const AXIS_WIDTH: f64 = 62.0;
 const PANEL_GAP: f64 = 26.0;
 const LEGEND_LINE: f64 = 24.0;
+/// A legend of two columns needs so much.
+const LEGEND_WIDTH: f64 = 540.0;
+/// Between the names of two percentiles.
+const NAME_WIDTH: f64 = 40.0;
 /// Steps of a line per tenfold of what is left.
 const STEPS: u32 = 40;
 
@@ -214,6 +218,7 @@ fn draw_grid(
             label(out, (left - 9.0, y + 5.0), style, &text);
         }
     }
+    let mut free_from = f64::MIN;
     for (nines, name) in percentiles.ticks() {
         let x = percentiles.x(nines);
         out.push_str(&format!(
@@ -221,7 +226,11 @@ fn draw_grid(
              stroke=\"#d1d5db\"/>\n"
         ));
         let style = "15\" fill=\"#374151\" text-anchor=\"middle";
-        label(out, (x, bottom + 22.0), style, name);
+        // Names that would touch the one before are left out; their lines stay.
+        if x >= free_from {
+            label(out, (x, bottom + 22.0), style, name);
+            free_from = x + NAME_WIDTH;
+        }
     }
     out.push_str(&format!(
         "<rect x=\"{left:.1}\" y=\"{top:.1}\" width=\"{width:.1}\" height=\"{height:.1}\" \
@@ -281,7 +290,7 @@ fn draw_legend(
     (left, top): (f64, f64),
     width: f64,
 ) {
-    let columns = if width > 420.0 { 2 } else { 1 };
+    let columns = if width > LEGEND_WIDTH { 2 } else { 1 };
     let per_column = lines.len().div_ceil(columns);
     let column_width = width / if columns == 2 { 2.0 } else { 1.0 };
     for (at, (line, histogram)) in lines.iter().enumerate() {
