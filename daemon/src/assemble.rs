@@ -11,6 +11,7 @@ use crate::config::{self, Settings, VenueSettings};
 use crate::hot_thread::{HotEnd, HotSettings, HotThread, Idle, LiveTurn};
 use crate::journal_port::{JournalPort, JournalRules};
 use crate::journal_watch::{JournalWatch, Watched, health_file};
+use crate::kill_watch::KillWatch;
 use crate::message_port::{MessagePort, StopSignal};
 use crate::start::{Opened, RunOptions, journal_directory};
 use crate::strategy_port::StrategyPort;
@@ -67,6 +68,7 @@ pub struct Running {
     waker: HotWaker,
     stop: Arc<StopSignal>,
     cancel_on_stop: bool,
+    kill_watch: JoinHandle<()>,
     _keeper: Keeper,
     _lock: DirectoryLock,
 }
@@ -85,10 +87,7 @@ pub(crate) fn assemble(
     let anchor = utc_anchor();
     let poll = PollLoop::new(256).context("making the hot thread's poll")?;
     let waker = HotWaker::of(&poll);
-    if settings.hot.idle == config::Idle::Park {
-        let waker = waker.clone();
-        journal.keeper.progress().wake_by(move || waker.wake());
-    }
+    wake_by_sync(settings, &journal.keeper, &waker);
     let stop = Arc::new(StopSignal::default());
     let (messages, messages_in) = ring("messages", MESSAGES);
     let (committed, committed_out) = ring("committed", COMMITTED);
@@ -99,12 +98,13 @@ pub(crate) fn assemble(
     let fills_since = fills_since(&engine, anchor.unix);
     let open_orders = open_orders(&engine);
     let (attach, strategies) = attach(settings, &config, &engine, &waker)?;
+    let (mut kill_watch, kill_end) = KillWatch::new(&settings.data.directory, &config)?;
     let mut turn = Turn::new(
         engine,
         journal_port(writer, &watched, open_orders.len())?,
         VenuePort::new(connections, connector, anchor),
         strategies,
-        MessagePort::new(messages_in, committed, Arc::clone(&stop)),
+        MessagePort::new(messages_in, committed, Arc::clone(&stop), kill_end),
         Clock::new(),
         turn_bounds(settings),
     );
@@ -127,10 +127,12 @@ pub(crate) fn assemble(
         stop: Arc::clone(&cold_stop),
         on_live: Some(Box::new(move || on_live(began.elapsed().as_millis()))),
     };
+    kill_watch.settle(&mut turn, settings.kill.on_start)?;
     let hot = HotThread::new(turn, poll, Arc::clone(&stop), hot_settings(settings));
     Ok(Running {
         cold: spawn("cold", move || cold.run())?,
         hot: spawn("hot", move || guarded(hot))?,
+        kill_watch: kill_watch.start(waker.clone(), Arc::clone(&cold_stop))?,
         cold_stop,
         services: ColdServices::start(settings, &config, first_new_sequence)?,
         watch: JournalWatch::start(watched)?,
@@ -166,6 +168,14 @@ fn journal_port(writer: Writer, watched: &Watched, open_orders: usize) -> Result
     let open_orders = u32::try_from(open_orders).unwrap_or(u32::MAX);
     port.wait_for_room(open_orders, ROOM_WITHIN)?;
     Ok(port)
+}
+
+/// A parked hot thread is woken when what it waits for is on the disk.
+fn wake_by_sync(settings: &Settings, keeper: &Keeper, waker: &HotWaker) {
+    if settings.hot.idle == config::Idle::Park {
+        let waker = waker.clone();
+        keeper.progress().wake_by(move || waker.wake());
+    }
 }
 
 fn turn_bounds(settings: &Settings) -> TurnBounds {
@@ -468,6 +478,9 @@ impl Running {
         self.attach.stop();
         self.watch.stop();
         self.cold_stop.store(true, Ordering::Release);
+        if self.kill_watch.join().is_err() {
+            tracing::error!("the kill latch's watcher ended by a panic");
+        }
         let cold = self.cold.join();
         self.services.stop();
         match cold {

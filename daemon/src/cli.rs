@@ -1,6 +1,8 @@
 //! The command line: what `millrun` can be told, and the exit codes that scripts match on.
 
-use crate::commands::{check_config, db, demo, export_sqlite, latency, order, start, status};
+use crate::commands::{
+    check_config, db, demo, export_sqlite, kill, latency, order, rearm, start, status,
+};
 use clap::{Args, CommandFactory, Parser, Subcommand};
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -23,6 +25,8 @@ pub enum Exit {
     Refused = 6,
     /// A sync of the journal failed while the engine ran.
     SyncFailed = 8,
+    /// The kill latch is closed, but not everything under it has ended.
+    Incomplete = 9,
 }
 
 impl From<Exit> for ExitCode {
@@ -46,6 +50,7 @@ Examples:
   millrun check-config --config millrun.toml   every error of a configuration at once
   millrun start --config millrun.toml          run the engine
   millrun status --config millrun.toml         what the journal says, engine on or off
+  millrun kill --config millrun.toml           stop everything new, cancel everything open
   millrun order list --config millrun.toml     open orders
   millrun db rebuild --config millrun.toml     the database, made anew from the journal
   millrun replay --dir data/journal --from 1   the journal, entry by entry
@@ -55,7 +60,8 @@ Examples:
 
 Exit codes: 0 done; 1 failed; 2 wrong arguments; 3 configuration or key file refused;
 4 already running; 5 journal damaged, foreign or full; 6 request refused by the engine;
-7 re-execution differs from the journal; 8 a sync of the journal failed while the engine ran.";
+7 re-execution differs from the journal; 8 a sync of the journal failed while the engine ran;
+9 killed, but orders are still open.";
 
 #[derive(Debug, Subcommand)]
 enum Command {
@@ -69,6 +75,10 @@ enum Command {
     /// What the journal says: venues, positions, open and unknown orders. Works with the engine
     /// off.
     Status(status::StatusArgs),
+    /// Close the kill latch: nothing new goes out, everything open is cancelled.
+    Kill(kill::KillArgs),
+    /// Open a kill latch again.
+    Rearm(rearm::RearmArgs),
     /// Place, cancel and list orders from the command line.
     Order(order::OrderArgs),
     /// The database that the journal is projected into: status, rebuild, migrate.
@@ -128,6 +138,8 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Start(arguments) => start::run(&arguments),
         Command::CheckConfig(arguments) => check_config::run(&arguments),
         Command::Status(arguments) => status::run(&arguments),
+        Command::Kill(arguments) => kill::run(&arguments),
+        Command::Rearm(arguments) => rearm::run(&arguments),
         Command::Order(arguments) => order::run(&arguments),
         Command::Db(arguments) => db::run(&arguments),
         Command::Simulate(forwarded) => {

@@ -57,6 +57,8 @@ pub struct Settings {
     pub instruments: Vec<InstrumentSettings>,
     /// Every `[[strategy]]`, in the order of the file.
     pub strategies: Vec<StrategySettings>,
+    /// `[kill]`.
+    pub kill: KillSettings,
     /// `[database]`.
     pub database: DatabaseSettings,
     /// `[order_log]`.
@@ -319,6 +321,15 @@ pub struct StrategySettings {
     pub max_orders_per_s: u32,
     /// What happens to its orders when it is lost.
     pub on_loss: OnLoss,
+}
+
+/// `[kill]`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct KillSettings {
+    /// Every start begins under the kill latch, until a person re-arms.
+    pub on_start: bool,
+    /// How much longer than planned `millrun kill` waits for the last cancel.
+    pub cancel_timeout_ms: u64,
 }
 
 /// `[database]`.

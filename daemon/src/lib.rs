@@ -11,6 +11,8 @@ pub mod pinning;
 pub mod hot_thread;
 pub mod journal_gauge;
 pub mod journal_port;
+pub mod kill_watch;
+pub mod latch_files;
 pub mod message_port;
 mod open_link;
 pub mod strategy_port;

@@ -4,6 +4,7 @@
 //! The way out is only a wake-up: the cold side reads the journal by its own cursor, so a full ring
 //! loses nothing and the hot thread never waits.
 
+use crate::kill_watch::KillEnd;
 use engine::ports::Messages;
 use model::input::{Control, Input};
 use model::{MonotonicNs, ReconFact, UtcAnchor};
@@ -54,6 +55,7 @@ pub struct MessagePort {
     incoming: Consumer<Message>,
     committed: Producer<u64>,
     stop: Arc<StopSignal>,
+    kill: KillEnd,
     intake_stopped: bool,
     cancel_all_begun: bool,
 }
@@ -64,14 +66,21 @@ impl MessagePort {
         incoming: Consumer<Message>,
         committed: Producer<u64>,
         stop: Arc<StopSignal>,
+        kill: KillEnd,
     ) -> Self {
         Self {
             incoming,
             committed,
             stop,
+            kill,
             intake_stopped: false,
             cancel_all_begun: false,
         }
+    }
+
+    /// Whether the run begins under the kill over everything.
+    pub fn set_killed(&mut self, is_killed: bool) {
+        self.kill.set_killed(is_killed);
     }
 
     fn control(&mut self) -> Option<Control> {
@@ -92,7 +101,7 @@ impl MessagePort {
 
 impl Messages for MessagePort {
     fn next_control(&mut self) -> Option<Control> {
-        self.control()
+        self.kill.next_order().or_else(|| self.control())
     }
 
     fn next_input(&mut self, _now: MonotonicNs) -> Option<Input<'_>> {

@@ -6,6 +6,7 @@
 use crate::cli::{ConfigFile, Exit};
 use crate::config::{self, Settings};
 use crate::journal_watch::read_health;
+use crate::latch_files::LatchName;
 use crate::position_log::position_text;
 use crate::recovery::{Folded, fold};
 use crate::start::journal_directory;
@@ -74,6 +75,10 @@ fn status_of(settings: &Settings, directory: &Path, folded: &Folded) -> Result<V
     object.insert("open_orders".into(), json!(state.orders.open_count()));
     object.insert("unknown_orders".into(), json!(unknown));
     object.insert("needs_operator".into(), json!(operator));
+    let latches = state.latches.closed().iter();
+    let latches = latches.filter_map(|(latch, scope)| LatchName::of(*latch, *scope, config));
+    let latches: Vec<String> = latches.map(|name| name.file_name()).collect();
+    object.insert("latches".into(), json!(latches));
     object.insert("venues".into(), venues(engine, config));
     object.insert("strategies".into(), strategies(engine, config));
     object.insert("positions".into(), positions(engine, config));
@@ -87,7 +92,7 @@ fn venues(engine: &Engine, config: &EngineConfig) -> Value {
         json!({
             "venue": policy.name.as_str(),
             "mode": policy.mode.name(),
-            "state": status.state.name(),
+            "state": engine.state().venue_state(policy.id).unwrap_or(status.state).name(),
             "sweeps": status.sweep_no,
             "positions_elsewhere": status.positions_elsewhere,
         })
@@ -187,6 +192,9 @@ fn print_human(status: &Value) {
         text("needs_operator")
     );
     print_database(&status["database"]);
+    for latch in status["latches"].as_array().into_iter().flatten() {
+        println!("latch      {} is closed", word(latch));
+    }
     for venue in status["venues"].as_array().into_iter().flatten() {
         println!(
             "venue      {:15} {} {} ({} sweeps)",

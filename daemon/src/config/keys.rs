@@ -271,6 +271,15 @@ pub const SECTIONS: &[SectionSpec] = &[
         ],
     },
     SectionSpec {
+        name: "kill",
+        shape: Shape::Single,
+        max_count: 1,
+        keys: &[
+            key("on_start", Flag, Default("false")),
+            key("cancel_timeout_ms", within(0, 3_600_000), Default("10000")),
+        ],
+    },
+    SectionSpec {
         name: "log",
         shape: Shape::Single,
         max_count: 1,

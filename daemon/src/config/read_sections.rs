@@ -10,7 +10,7 @@ use super::problem::{ConfigErrors, Place, Problem};
 use super::read_values::SectionValues;
 use super::{
     AttachSettings, DataSettings, DatabaseSettings, EngineSettings, Environment, HotSettings, Idle,
-    InstrumentSettings, JournalMode, JournalSettings, LogLevel, LogSettings, OnLoss,
+    InstrumentSettings, JournalMode, JournalSettings, KillSettings, LogLevel, LogSettings, OnLoss,
     OrderLogSettings, Settings, StrategySettings, TradeMode, UrlParts, VenueKind, VenueSettings,
 };
 use std::collections::BTreeMap;
@@ -55,6 +55,7 @@ pub(super) fn read(
         database: database(sections.one("database"), base, &data),
         order_log: order_log(sections.one("order_log"), base, &data),
         data,
+        kill: kill(sections.one("kill")),
         journal: journal(sections.one("journal")),
         hot: hot(sections.one("hot")),
         instruments: instruments(&sections, &mut errors),
@@ -195,6 +196,13 @@ fn attach(
         socket,
         request_capacity: values.integer("request_capacity"),
         event_capacity: values.integer("event_capacity"),
+    }
+}
+
+fn kill(values: &SectionValues) -> KillSettings {
+    KillSettings {
+        on_start: values.flag("on_start"),
+        cancel_timeout_ms: values.integer("cancel_timeout_ms"),
     }
 }
 

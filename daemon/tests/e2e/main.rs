@@ -16,6 +16,7 @@ mod rig;
 mod trader;
 
 mod disk_limits;
+mod kill;
 mod orders;
 mod process_deaths;
 mod refusals;

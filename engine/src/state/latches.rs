@@ -10,6 +10,7 @@ use model::canonical_bytes::{
 };
 use model::control::{ControlScope, Latch};
 use model::decision::VenueState;
+use model::engine_config::RateScope;
 use model::{
     ClientOrderId, CommandKind, Decision, EngineConfig, InstrumentId, StrategyId, VenueId,
 };
@@ -139,6 +140,47 @@ impl State {
     pub fn is_in_scope(&self, order: &Order, scope: ControlScope) -> bool {
         let venue = self.venue_of(order.instrument);
         scope.covers(order.strategy, order.instrument, venue)
+    }
+
+    /// The longest that the cancels of every open order under a scope can take by the venues'
+    /// rates, as if their windows were full now.
+    pub fn cancels_take_ns(&self, scope: ControlScope) -> u64 {
+        let mut longest_ns: u64 = 0;
+        for (at, policy) in (0..=u8::MAX).zip(&self.config.venues) {
+            for rule in policy.rates.iter().filter(|rule| rule.counts_cancel) {
+                let most = match rule.scope {
+                    RateScope::Account => self.open_under(scope, VenueId(at), None),
+                    RateScope::Instrument => {
+                        let all = self.config.instruments.iter();
+                        let each = all.map(|policy| {
+                            self.open_under(scope, VenueId(at), Some(policy.instrument.id))
+                        });
+                        each.max().unwrap_or(0)
+                    }
+                };
+                let windows = match u64::from(rule.messages) {
+                    0 if most > 0 => u64::MAX,
+                    messages => most.div_ceil(messages.max(1)),
+                };
+                longest_ns = longest_ns.max(windows.saturating_mul(rule.window_ns));
+            }
+        }
+        longest_ns
+    }
+
+    fn open_under(
+        &self,
+        scope: ControlScope,
+        venue: VenueId,
+        instrument: Option<InstrumentId>,
+    ) -> u64 {
+        let counted = self.orders.iter().filter(|order| {
+            order.is_open()
+                && self.is_in_scope(order, scope)
+                && self.venue_of(order.instrument) == Some(venue)
+                && instrument.is_none_or(|instrument| order.instrument == instrument)
+        });
+        u64::try_from(counted.count()).unwrap_or(u64::MAX)
     }
 
     /// Open orders under a scope, unknown ones included.
