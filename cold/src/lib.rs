@@ -9,6 +9,7 @@ pub mod latency;
 pub mod order_log;
 pub mod projector;
 mod retrying;
+pub mod shadow;
 pub mod snapshots;
 pub mod state_fold;
 pub mod store;

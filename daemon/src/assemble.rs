@@ -13,6 +13,7 @@ use crate::journal_port::{JournalPort, JournalRules};
 use crate::journal_watch::{JournalWatch, Watched, health_file};
 use crate::kill_watch::KillWatch;
 use crate::message_port::{MessagePort, StopSignal};
+use crate::shadow_service::{on_diverged, start_shadow};
 use crate::start::{Opened, RunOptions, journal_directory};
 use crate::strategy_port::StrategyPort;
 use crate::venue_connection::{ConnectionNote, VenueConnection, VenueEndpoint};
@@ -80,8 +81,7 @@ pub(crate) fn assemble(
     opened: Opened,
     began: Instant,
 ) -> Result<Running> {
-    let (folded, config, config_is_new) = (opened.folded, opened.config, opened.config_is_new);
-    let journal = opened.journal;
+    let (folded, journal, config) = (opened.folded, opened.journal, opened.config);
     let (writer, boot_epoch) = (journal.writer, journal.boot_epoch);
     let watched = watched(settings, &journal.keeper);
     let anchor = utc_anchor();
@@ -108,7 +108,7 @@ pub(crate) fn assemble(
         Clock::new(),
         turn_bounds(settings),
     );
-    let new_config = Some(&config).filter(|_| config_is_new);
+    let new_config = Some(&config).filter(|_| opened.config_is_new);
     begin_run(&mut turn, new_config, boot_epoch, anchor)?;
     let (venues, outcomes) = start_queries(settings, &config, fills_since, &open_orders)?;
     let cold_stop = Arc::new(AtomicBool::new(false));
@@ -129,12 +129,13 @@ pub(crate) fn assemble(
     };
     kill_watch.settle(&mut turn, settings.kill.on_start)?;
     let hot = HotThread::new(turn, poll, Arc::clone(&stop), hot_settings(settings));
+    let shadow = start_shadow(settings, boot_epoch, on_diverged(&stop, &waker))?;
     Ok(Running {
         cold: spawn("cold", move || cold.run())?,
         hot: spawn("hot", move || guarded(hot))?,
         kill_watch: kill_watch.start(waker.clone(), Arc::clone(&cold_stop))?,
         cold_stop,
-        services: ColdServices::start(settings, &config, first_new_sequence)?,
+        services: ColdServices::start(settings, &config, first_new_sequence, shadow)?,
         watch: JournalWatch::start(watched)?,
         attach,
         waker,

@@ -9,6 +9,7 @@ use anyhow::{Context, Result};
 use cold::latency::{LatencyNotice, LatencyRecorder, LatencySettings};
 use cold::order_log::{OrderLog, OrderLogNotice, OrderLogSettings};
 use cold::projector::{Projector, ProjectorNotice, ProjectorSettings};
+use cold::shadow::Shadow;
 use model::EngineConfig;
 use std::sync::Arc;
 use std::time::Duration;
@@ -22,16 +23,23 @@ pub struct ColdServices {
     projector: Option<Projector>,
     order_log: Option<OrderLog>,
     latency: LatencyRecorder,
+    shadow: Option<Shadow>,
 }
 
 impl ColdServices {
     /// Starts everything that the configuration asks for, for a run whose first entry is
-    /// `from_sequence` and in which `config` is in force.
+    /// `from_sequence` and in which `config` is in force. The shadow is started before.
     ///
     /// # Errors
     /// A thread that could not be started.
-    pub fn start(settings: &Settings, config: &EngineConfig, from_sequence: u64) -> Result<Self> {
+    pub fn start(
+        settings: &Settings,
+        config: &EngineConfig,
+        from_sequence: u64,
+        shadow: Option<Shadow>,
+    ) -> Result<Self> {
         Ok(Self {
+            shadow,
             projector: start_projector(settings)?,
             order_log: start_order_log(settings)?,
             latency: start_latency(settings, config, from_sequence)?,
@@ -40,6 +48,9 @@ impl ColdServices {
 
     /// Lets each read what the journal holds by now, and ends it.
     pub fn stop(self) {
+        if let Some(shadow) = self.shadow {
+            shadow.stop();
+        }
         if let Some(projector) = self.projector {
             projector.stop();
         }

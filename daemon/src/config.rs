@@ -59,6 +59,8 @@ pub struct Settings {
     pub strategies: Vec<StrategySettings>,
     /// `[kill]`.
     pub kill: KillSettings,
+    /// `[shadow]`.
+    pub shadow: ShadowSettings,
     /// `[database]`.
     pub database: DatabaseSettings,
     /// `[order_log]`.
@@ -124,6 +126,17 @@ impl JournalSettings {
     pub fn segment_bytes(&self) -> u32 {
         self.segment_mib.saturating_mul(1024 * 1024)
     }
+}
+
+/// `[shadow]`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ShadowSettings {
+    /// Whether a second engine follows the journal, compares and writes the snapshots.
+    pub is_enabled: bool,
+    /// A snapshot is written after so many entries.
+    pub snapshot_every_entries: u64,
+    /// So many snapshots are kept.
+    pub snapshots_kept: usize,
 }
 
 /// What the hot thread does when nothing is to do.

@@ -3,6 +3,7 @@
 
 pub mod config;
 pub mod secrets;
+pub mod shadow_service;
 
 pub mod clock;
 pub mod log_sink;

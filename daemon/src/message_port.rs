@@ -4,8 +4,11 @@
 //! The way out is only a wake-up: the cold side reads the journal by its own cursor, so a full ring
 //! loses nothing and the hot thread never waits.
 
+use crate::clock::utc_anchor;
 use crate::kill_watch::KillEnd;
 use engine::ports::Messages;
+use model::control::{Author, ControlOrigin, ControlScope, Latch, LatchOrder};
+use model::identifiers::Text;
 use model::input::{Control, Input};
 use model::{MonotonicNs, ReconFact, UtcAnchor};
 use rings::in_process::{Consumer, Producer};
@@ -30,9 +33,15 @@ pub enum Message {
 pub struct StopSignal {
     requested: AtomicBool,
     cancel_all: AtomicBool,
+    reduce_only: AtomicBool,
 }
 
 impl StopSignal {
+    /// Asks for the reduce-only latch over everything: the shadow decided otherwise.
+    pub fn reduce_only(&self) {
+        self.reduce_only.store(true, Ordering::Release);
+    }
+
     /// Asks for a graceful stop: no new requests, and cancels for all open orders if wanted.
     pub fn request(&self, cancel_all: bool) {
         self.cancel_all.store(cancel_all, Ordering::Relaxed);
@@ -56,6 +65,7 @@ pub struct MessagePort {
     committed: Producer<u64>,
     stop: Arc<StopSignal>,
     kill: KillEnd,
+    latch_closed: bool,
     intake_stopped: bool,
     cancel_all_begun: bool,
 }
@@ -73,6 +83,7 @@ impl MessagePort {
             committed,
             stop,
             kill,
+            latch_closed: false,
             intake_stopped: false,
             cancel_all_begun: false,
         }
@@ -84,6 +95,10 @@ impl MessagePort {
     }
 
     fn control(&mut self) -> Option<Control> {
+        if !self.latch_closed && self.stop.reduce_only.load(Ordering::Acquire) {
+            self.latch_closed = true;
+            return Some(Control::SetLatch(shadow_diverged()));
+        }
         if !self.stop.is_requested() {
             return None;
         }
@@ -96,6 +111,21 @@ impl MessagePort {
             return Some(Control::CancelAll);
         }
         None
+    }
+}
+
+/// The order that follows a divergence of the shadow.
+fn shadow_diverged() -> LatchOrder {
+    LatchOrder {
+        latch: Latch::ReduceOnly,
+        scope: ControlScope::All,
+        close: true,
+        author: Author {
+            origin: ControlOrigin::Watch,
+            uid: rustix::process::geteuid().as_raw(),
+            ordered_at: utc_anchor().unix,
+            reason: Text::lossy(b"SHADOW_DIVERGED"),
+        },
     }
 }
 

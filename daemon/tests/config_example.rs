@@ -82,7 +82,7 @@ fn the_example_shows_every_default_as_it_is() {
             seen += 1;
         }
     }
-    assert_eq!(seen, 38, "a new default is shown in the example too");
+    assert_eq!(seen, 43, "a new default is shown in the example too");
 }
 
 #[test]

@@ -114,7 +114,8 @@ max_short = "0"
              so",
             "8: journal.mode: `paranoid` is not allowed; one of process, group, strict; choose one",
             "9: jurnal: no such section; only [engine] [data] [journal] [hot] [attach] \
-             [venue.<name>] [risk] [[instrument]] [[strategy]] [database] [order_log] [kill] \
+             [venue.<name>] [risk] [[instrument]] [[strategy]] [shadow] [database] [order_log] \
+             [kill] \
              [log] are allowed; remove it, or see millrun.example.toml",
             "14: venue.okx.rest_url: does not begin with https://; only TLS to a host and a port; \
              write it as https://host:port",

@@ -168,6 +168,11 @@ impl StateFileWriter {
         Ok(())
     }
 
+    /// Bytes of the whole file.
+    pub fn file_bytes(&self) -> u64 {
+        u64::from(STATE_HEADER_BYTES) + self.body.len() as u64
+    }
+
     /// What the file says about its body.
     pub fn header(&self) -> &StateHeader {
         &self.header

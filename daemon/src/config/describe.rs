@@ -27,6 +27,8 @@ pub struct MemoryEstimate {
     pub answers_bytes: u64,
     /// Shared rings, with every strategy attached.
     pub rings_bytes: u64,
+    /// The shadow engine's orders, executions and answers.
+    pub shadow_bytes: u64,
     /// Mapped journal segments; file pages, which the system may write out.
     pub journal_bytes: u64,
 }
@@ -38,15 +40,17 @@ impl MemoryEstimate {
             + self.executions_bytes
             + self.answers_bytes
             + self.rings_bytes
+            + self.shadow_bytes
             + self.journal_bytes
     }
 
-    fn parts(&self) -> [(&'static str, u64); 6] {
+    fn parts(&self) -> [(&'static str, u64); 7] {
         [
             ("orders", self.orders_bytes),
             ("executions", self.executions_bytes),
             ("answers", self.answers_bytes),
             ("rings", self.rings_bytes),
+            ("shadow", self.shadow_bytes),
             ("journal", self.journal_bytes),
             ("total", self.total_bytes()),
         ]
@@ -60,10 +64,19 @@ pub fn memory_estimate(settings: &Settings) -> MemoryEstimate {
     let engine = &settings.engine;
     let attach = &settings.attach;
     let ring_bytes = rings::shared_memory::layout::file_bytes;
+    let orders_bytes = u64::from(engine.order_capacity) * (record_bytes + ORDER_INDEX_BYTES);
+    let executions_bytes = u64::from(engine.execution_capacity) * EXECUTION_BYTES;
+    let answers_bytes = u64::from(engine.answer_window) * ANSWER_BYTES * strategies;
+    let state_bytes = orders_bytes + executions_bytes + answers_bytes;
     MemoryEstimate {
-        orders_bytes: u64::from(engine.order_capacity) * (record_bytes + ORDER_INDEX_BYTES),
-        executions_bytes: u64::from(engine.execution_capacity) * EXECUTION_BYTES,
-        answers_bytes: u64::from(engine.answer_window) * ANSWER_BYTES * strategies,
+        orders_bytes,
+        executions_bytes,
+        answers_bytes,
+        shadow_bytes: if settings.shadow.is_enabled {
+            state_bytes
+        } else {
+            0
+        },
         rings_bytes: (ring_bytes(attach.request_capacity) + ring_bytes(attach.event_capacity))
             * strategies,
         journal_bytes: u64::from(settings.journal.segment_bytes()) * SEGMENTS_MAPPED,

@@ -250,6 +250,20 @@ pub const SECTIONS: &[SectionSpec] = &[
         ],
     },
     SectionSpec {
+        name: "shadow",
+        shape: Shape::Single,
+        max_count: 1,
+        keys: &[
+            key("enabled", Flag, Default("true")),
+            key(
+                "snapshot_every_entries",
+                within(100, 1 << 40),
+                Default("1000000"),
+            ),
+            key("snapshots_kept", within(1, 100), Default("2")),
+        ],
+    },
+    SectionSpec {
         name: "database",
         shape: Shape::Single,
         max_count: 1,

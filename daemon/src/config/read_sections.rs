@@ -11,7 +11,8 @@ use super::read_values::SectionValues;
 use super::{
     AttachSettings, DataSettings, DatabaseSettings, EngineSettings, Environment, HotSettings, Idle,
     InstrumentSettings, JournalMode, JournalSettings, KillSettings, LogLevel, LogSettings, OnLoss,
-    OrderLogSettings, Settings, StrategySettings, TradeMode, UrlParts, VenueKind, VenueSettings,
+    OrderLogSettings, Settings, ShadowSettings, StrategySettings, TradeMode, UrlParts, VenueKind,
+    VenueSettings,
 };
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -57,6 +58,7 @@ pub(super) fn read(
         data,
         kill: kill(sections.one("kill")),
         journal: journal(sections.one("journal")),
+        shadow: shadow(sections.one("shadow")),
         hot: hot(sections.one("hot")),
         instruments: instruments(&sections, &mut errors),
         strategies: strategies(&sections, &mut errors),
@@ -156,6 +158,14 @@ fn journal(values: &SectionValues) -> JournalSettings {
         max_loss_window_ms: values.integer("max_loss_window_ms"),
         cancel_on_journal_failure: values.flag("cancel_on_journal_failure"),
         allow_tmpfs: values.flag("allow_tmpfs"),
+    }
+}
+
+fn shadow(values: &SectionValues) -> ShadowSettings {
+    ShadowSettings {
+        is_enabled: values.flag("enabled"),
+        snapshot_every_entries: values.integer("snapshot_every_entries"),
+        snapshots_kept: usize::try_from(values.integer("snapshots_kept")).unwrap_or(1),
     }
 }
 

@@ -20,6 +20,7 @@ mod kill;
 mod orders;
 mod process_deaths;
 mod refusals;
+mod snapshots;
 mod stage_stamps;
 mod stories;
 mod strategies;
