@@ -27,7 +27,7 @@ fn number(name: &str) -> Option<u64> {
         .map(|text| text.parse().expect("a seed is a number"))
 }
 
-// covers: P8 V02 V03 V04 V05 V06 V07 V08 V09 V11 V29 V30
+// covers: P8 V02 V03 V04 V05 V06 V07 V08 V09 V11 V29
 #[test]
 fn every_seed_keeps_every_promise_through_faults_and_settles_when_they_stop() {
     let (from, to) = match number("MILLRUN_SIM_SEED") {
