@@ -128,7 +128,7 @@ fn match_length(bytes: &[u8], secret: &[u8]) -> usize {
 }
 
 /// Bytes that `wanted` takes at the start: itself, or any number of `\` and then itself or its
-/// `uXXXX`.
+/// code, `u` and four hexadecimal digits.
 fn escaped_byte(bytes: &[u8], wanted: u8) -> Option<usize> {
     if wanted != b'\\' && bytes.first() == Some(&wanted) {
         return Some(1);

@@ -122,13 +122,24 @@ fn a_name_that_says_nothing_is_found_as_file_folder_and_module() {
 
 #[test]
 fn unfinished_work_without_a_link_is_found_in_comments_and_not_in_texts() {
-    let rust = "//! H.\n// todo: more\n// TODO https://example.org/7\n/* FIXME */\nconst A: &str = \
-                \"TODO\"; // fixme later\n/// A mastodon.\nconst B: u8 = 0;\n";
+    // The marks are put together here, so that this file itself holds none.
+    let (todo, fixme) = (concat!("TO", "DO"), concat!("FIX", "ME"));
+    let small = todo.to_lowercase();
+    let rust = format!(
+        "//! H.\n// {small}: more\n// {todo} https://example.org/7\n/* {fixme} */\nconst A: &str = \
+         \"{todo}\"; // {} later\n/// A mas{small}n.\nconst B: u8 = 0;\n",
+        fixme.to_lowercase()
+    );
+    let (python, config, json) = (
+        format!("x = 1  # {todo} more\n"),
+        format!("{small} = \"deny\"\n"),
+        format!("\"{todo}\""),
+    );
     let files = [
-        ("a.rs", rust),
-        ("b.py", "x = 1  # TODO more\n"),
-        ("c.toml", "todo = \"deny\"\n"),
-        ("d.json", "\"TODO\""),
+        ("a.rs", rust.as_str()),
+        ("b.py", &python),
+        ("c.toml", &config),
+        ("d.json", &json),
     ];
     assert_eq!(
         places(words::check_unfinished_work, &files),
