@@ -7,6 +7,7 @@ mod stage;
 mod acts;
 mod executions;
 mod kill;
+mod limits;
 mod orders;
 mod positions;
 mod refusals;

@@ -2,91 +2,44 @@
 //!
 //! One seed gives one history. In the safety phase faults come at random; then they stop, and the
 //! world runs on until everything must be settled. Time is virtual; nothing waits.
+//!
+//! Here: the whole picture and the loop. What goes wrong is in `faults` and `kills`, the gate and
+//! the connections in `wire`, the venues in `venue`, `market` and `query`, those who trade in
+//! `strategies`; what must be true at every step is in `truth`, and at the end in `verdict`.
 
+mod faults;
 pub(crate) mod kills;
+mod market;
 pub(crate) mod query;
 pub(crate) mod strategies;
+mod truth;
 pub(crate) mod venue;
 pub(crate) mod verdict;
+mod wire;
+
+pub(crate) use faults::Planted;
 
 use crate::reference_model::ReferenceModel;
 use crate::rig::{Rig, config, started};
+use faults::Faults;
 use model::control::ControlScope;
-use model::execution_report::{VenueOrderState, VenueReport};
+use model::execution_report::VenueReport;
 use model::identifiers::TradeId;
-use model::input::{
-    Control, Input, LinkChanged, LinkReason, LinkState, LossReason, NotSentReason, RecoveryStarted,
-};
+use model::input::{Control, Input, NotSentReason, RecoveryStarted};
 use model::order_change::ChangeBody;
-use model::recon_fact::LookupEnded;
 use model::time::{NS_PER_MS, NS_PER_S};
 use model::{
-    BootEpoch, ClientOrderId, Decision, InstanceTag, InstrumentId, LinkId, MarginMode, MonotonicNs,
-    OrderIntent, PositionSide, PositionStated, Price, Quantity, ReconFact, Side, UnixNs, UtcAnchor,
-    VenueId, VenueOrderId,
+    BootEpoch, ClientOrderId, Decision, InstrumentId, LinkId, MonotonicNs, OrderIntent, ReconFact,
+    UnixNs, UtcAnchor,
 };
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use strategies::ToyStrategy;
-use venue::{Says, ToyVenue, Whims, chance};
+use venue::ToyVenue;
 
 /// Unix nanoseconds at which every history begins.
 const EPOCH_NS: u64 = 1_760_000_000 * NS_PER_S;
-
-/// A fault that a test plants to see that the checks are awake.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Planted {
-    /// None.
-    Nothing,
-    /// A repeated push carries its execution under another trade id.
-    RenamedTrades,
-    /// The query side says "absent" of orders that it never looked for, in the future's name.
-    FalseAbsence,
-    /// The gate gives intents back that it has sent.
-    FalseNotSent,
-    /// Executions of some pushes are lost, and no list shows them.
-    HiddenFills,
-}
-
-/// How often things go wrong, in percent unless named otherwise. Drawn per seed.
-#[derive(Debug, Clone, Copy, Default)]
-pub(crate) struct Faults {
-    pub(crate) lose: u32,
-    pub(crate) repeat: u32,
-    pub(crate) delay: u32,
-    pub(crate) slow_command: u32,
-    pub(crate) not_sent: u32,
-    pub(crate) query_fails: u32,
-    pub(crate) query_lags: bool,
-    pub(crate) link_breaks: bool,
-    pub(crate) crashes: bool,
-    pub(crate) reboots: bool,
-}
-
-impl Faults {
-    fn draw(rng: &mut ChaCha8Rng) -> Self {
-        let mut percent = |most: u32| {
-            if rng.random_bool(0.5) {
-                rng.random_range(0..=most)
-            } else {
-                0
-            }
-        };
-        Self {
-            lose: percent(25),
-            repeat: percent(30),
-            delay: percent(40),
-            slow_command: percent(10),
-            not_sent: percent(8),
-            query_fails: percent(30),
-            query_lags: percent(1) == 1 || percent(1) == 1,
-            link_breaks: percent(3) > 0,
-            crashes: percent(3) > 0,
-            reboots: percent(1) > 0,
-        }
-    }
-}
 
 /// Something that will happen.
 #[derive(Debug, Clone)]
@@ -219,24 +172,6 @@ impl World {
         world
     }
 
-    fn draw_whims(&mut self) -> Whims {
-        let mut percent = |most: u32| {
-            if self.rng.random_bool(0.6) {
-                self.rng.random_range(0..=most)
-            } else {
-                0
-            }
-        };
-        Whims {
-            reject: percent(15),
-            reject_after_ack: percent(8),
-            cancel_post_only: percent(50),
-            cross: percent(40),
-            unsure: percent(12),
-            refuse_replace: percent(25),
-        }
-    }
-
     /// The whole history of a seed.
     pub(crate) fn run(mut self) -> Summary {
         self.begin_run();
@@ -265,38 +200,6 @@ impl World {
         self.rig.compare_folded();
         self.rig.restart();
         self.verdict()
-    }
-
-    fn schedule_faults(&mut self) {
-        for _ in 0..4 {
-            let at = self.rng.random_range(0..14_000) * NS_PER_MS;
-            if self.faults.link_breaks {
-                let venue = u8::from(self.rng.random_bool(0.4));
-                self.schedule(at, Happening::LinkBreaks { venue });
-            }
-            let at = self.rng.random_range(0..14_000) * NS_PER_MS;
-            if self.faults.crashes && self.rng.random_bool(0.7) {
-                self.schedule(at, Happening::Crash);
-            }
-            let at = self.rng.random_range(0..14_000) * NS_PER_MS;
-            let strategy = self.rng.random_range(0..3);
-            self.schedule(at, Happening::Presence { strategy });
-        }
-    }
-
-    /// The end of all faults.
-    fn become_calm(&mut self) {
-        self.calm = true;
-        self.faults = Faults::default();
-        for venue in 0..2u8 {
-            let at = usize::from(venue);
-            self.venues[at].whims = Whims::default();
-            if self.deaf[at]
-                && let Some(link) = self.links[at]
-            {
-                self.schedule(NS_PER_MS, Happening::LinkDown { venue, link });
-            }
-        }
     }
 
     pub(crate) fn schedule(&mut self, after_ns: u64, happening: Happening) {
@@ -444,355 +347,8 @@ impl World {
         self.check_truth(&decisions);
     }
 
-    /// What the engine counts covers what the venue can still do.
-    fn check_truth(&self, decisions: &[Decision]) {
-        let mut under_way: BTreeMap<(ClientOrderId, bool), i64> = BTreeMap::new();
-        for happening in self.queue.values() {
-            if let Happening::Command { intent, .. } = happening
-                && intent.command != model::CommandKind::Cancel
-                && intent.valid_until.0 > self.now
-            {
-                let is_new = intent.command == model::CommandKind::New;
-                let most = under_way
-                    .entry((intent.client_order_id, is_new))
-                    .or_default();
-                *most = (*most).max(intent.order_quantity.units());
-            }
-        }
-        // Every order now and then; at each step those that something was said about.
-        let touched: BTreeSet<ClientOrderId> = decisions.iter().filter_map(about).collect();
-        let all = self.rig.sequence().is_multiple_of(16);
-        let orders = self.rig.engine.state().orders.iter();
-        for order in orders.filter(|order| all || touched.contains(&order.client_order_id)) {
-            let id = order.client_order_id;
-            let venue = self.venue_of(order.instrument);
-            let change = under_way.get(&(id, false)).copied().unwrap_or(0);
-            let can_be = match self.venues[venue].of_ours(id) {
-                Some(there) if there.is_open() => there.update.order_quantity.units().max(change),
-                Some(there) => there.update.cum_quantity.units(),
-                // Only a new order can make it come to be.
-                None => under_way.get(&(id, true)).map_or(0, |new| change.max(*new)),
-            };
-            let counted = order.cum_quantity.units() + order.worst_leaves_quantity().units();
-            assert!(
-                counted >= can_be,
-                "P7: {id} can come to {can_be}, {counted} counted: {order:?}"
-            );
-        }
-    }
-
     pub(crate) fn venue_of(&self, instrument: InstrumentId) -> usize {
         usize::from(instrument.0 == 2)
-    }
-
-    fn send(&mut self, intent: OrderIntent) {
-        let at = self.venue_of(intent.instrument);
-        let venue = u8::try_from(at).expect("two venues");
-        let gives_back = self.planted == Planted::FalseNotSent && chance(&mut self.rng, 5);
-        let link = self.links[at].filter(|_| !chance(&mut self.rng, self.faults.not_sent));
-        if link.is_none() || gives_back {
-            let (boot, intent_seq) = (self.boot, intent.intent_seq);
-            let after = self.rng.random_range(0..3) * NS_PER_MS;
-            self.schedule(after, Happening::NotSent { boot, intent_seq });
-        }
-        let Some(link) = link else { return };
-        let after = if chance(&mut self.rng, self.faults.slow_command) {
-            self.rng.random_range(0..3_000 * NS_PER_MS)
-        } else {
-            self.rng.random_range(50_000..3 * NS_PER_MS)
-        };
-        if !(self.deaf[at] && self.rng.random_bool(0.5)) {
-            self.schedule(
-                after,
-                Happening::Command {
-                    venue,
-                    link,
-                    intent,
-                },
-            );
-        }
-    }
-
-    fn command_arrives(&mut self, venue: u8, link: LinkId, intent: &OrderIntent) {
-        let at = usize::from(venue);
-        let says = self.venues[at].command(self.now, intent, &mut self.rng);
-        self.say(venue, Some(link), says);
-    }
-
-    /// The venue speaks: the wire delays, repeats and loses. `link`: where replies go.
-    fn say(&mut self, venue: u8, link: Option<LinkId>, says: Vec<Says>) {
-        let at = usize::from(venue);
-        let mut together = Vec::new();
-        let bundled = chance(&mut self.rng, 15);
-        for one in says {
-            let (to, report) = match one {
-                Says::Reply(reply) => (link, VenueReport::Reply(reply)),
-                Says::Push(update) => {
-                    if update.fill.is_some() {
-                        self.state_position(venue, update.instrument);
-                    }
-                    (self.links[at], VenueReport::Order(update))
-                }
-            };
-            let lost = self.deaf[at] || chance(&mut self.rng, self.faults.lose);
-            let Some(to) = to.filter(|_| !lost) else {
-                continue;
-            };
-            if bundled && Some(to) == self.links[at] {
-                together.push(report);
-                continue;
-            }
-            self.deliver(venue, to, vec![report]);
-        }
-        if let Some(link) = self.links[at].filter(|_| !together.is_empty()) {
-            self.deliver(venue, link, together);
-        }
-    }
-
-    /// The venue pushes what the account holds, on a way of its own: it may come first, late, twice
-    /// or not at all.
-    fn state_position(&mut self, venue: u8, instrument: InstrumentId) {
-        let at = usize::from(venue);
-        let lost = self.deaf[at] || chance(&mut self.rng, self.faults.lose);
-        let Some(link) = self.links[at].filter(|_| !lost) else {
-            return;
-        };
-        let stated = PositionStated {
-            instrument,
-            side: PositionSide::Net,
-            margin: MarginMode::Cross,
-            units: self.venues[at].position_at(instrument, self.now),
-            venue_time: UnixNs(self.now),
-        };
-        self.deliver(venue, link, vec![VenueReport::Position(stated)]);
-    }
-
-    fn deliver(&mut self, venue: u8, link: LinkId, mut reports: Vec<VenueReport>) {
-        let mut copies = 1;
-        while chance(&mut self.rng, self.faults.repeat) && copies < 4 {
-            copies += 1;
-        }
-        for copy in 0..copies {
-            let after = if chance(&mut self.rng, self.faults.delay) {
-                self.rng.random_range(0..2_500 * NS_PER_MS)
-            } else {
-                self.rng.random_range(50_000..2 * NS_PER_MS)
-            };
-            if copy > 0 && self.planted == Planted::RenamedTrades {
-                rename_trades(&mut reports);
-            }
-            let reports = reports.clone();
-            self.schedule(
-                after,
-                Happening::Frame {
-                    venue,
-                    link,
-                    reports,
-                },
-            );
-        }
-    }
-
-    fn frame(&mut self, venue: u8, link: LinkId, reports: &[VenueReport]) {
-        let venue = VenueId(venue);
-        self.feed(&Input::VenueFrame {
-            venue,
-            link,
-            raw: b"{}",
-            reports,
-        });
-    }
-
-    fn link_up(&mut self, venue: u8) {
-        let at = usize::from(venue);
-        if self.links[at].is_some() {
-            return;
-        }
-        let link = LinkId(self.next_link);
-        self.next_link += 1;
-        self.links[at] = Some(link);
-        self.deaf[at] = false;
-        self.link_changed(venue, link, LinkState::Up, LinkReason::Ready);
-    }
-
-    fn link_down(&mut self, venue: u8, link: LinkId) {
-        let at = usize::from(venue);
-        if self.links[at] != Some(link) {
-            return;
-        }
-        self.links[at] = None;
-        // What was under way on it arrives or does not.
-        self.lose_commands(Some(link));
-        self.link_changed(venue, link, LinkState::Down, LinkReason::Silent);
-        let after = self.rng.random_range(10..1_500) * NS_PER_MS;
-        self.schedule(after, Happening::LinkUp { venue });
-    }
-
-    fn link_changed(&mut self, venue: u8, link: LinkId, state: LinkState, reason: LinkReason) {
-        let venue = VenueId(venue);
-        self.feed(&Input::LinkChanged(LinkChanged {
-            venue,
-            link,
-            state,
-            reason,
-        }));
-    }
-
-    fn lose_commands(&mut self, of: Option<LinkId>) {
-        let rng = &mut self.rng;
-        self.queue.retain(|_, happening| match happening {
-            Happening::Command { link, .. } if of.is_none_or(|of| of == *link) => {
-                rng.random_bool(0.5)
-            }
-            _ => true,
-        });
-    }
-
-    fn link_breaks(&mut self, venue: u8) {
-        let at = usize::from(venue);
-        if self.calm {
-            return;
-        }
-        if let Some(link) = self.links[at] {
-            self.deaf[at] = self.rng.random_bool(0.7);
-            let after = self.rng.random_range(0..1_200) * NS_PER_MS;
-            self.schedule(after, Happening::LinkDown { venue, link });
-        }
-    }
-
-    fn act(&mut self, strategy: usize) {
-        if self.calm {
-            return;
-        }
-        let now = self.monotonic();
-        let input = self.strategies[strategy].act(now, &mut self.rng);
-        if self.rig.engine.state().strategies[strategy].attached {
-            self.feed(&Input::Request(input));
-        }
-        let after = self.rng.random_range(1..220) * NS_PER_MS;
-        self.schedule(after, Happening::Act { strategy });
-    }
-
-    fn presence(&mut self, strategy: usize) {
-        let id = self.strategies[strategy].id;
-        if self.rig.engine.state().strategies[strategy].attached && !self.calm {
-            let generation = self.rig.engine.state().strategies[strategy].generation;
-            let reason = LossReason::HungUp;
-            self.feed(&Input::StrategyLost {
-                strategy: id,
-                generation,
-                reason,
-            });
-            let after = self.rng.random_range(1..2_000) * NS_PER_MS;
-            self.schedule(after, Happening::Presence { strategy });
-        } else {
-            self.generations += 1;
-            let generation = self.generations;
-            self.feed(&Input::StrategyAttached {
-                strategy: id,
-                generation,
-            });
-        }
-    }
-
-    fn market(&mut self, venue: u8) {
-        let at = usize::from(venue);
-        let open: Vec<VenueOrderId> = self.venues[at]
-            .orders
-            .values()
-            .filter(|order| order.is_open())
-            .map(|order| order.update.venue_order_id)
-            .collect();
-        if !open.is_empty() {
-            let theirs = open[self.rng.random_range(0..open.len())];
-            let says = match self.rng.random_range(0..100) {
-                0..70 => self.venues[at].fill_some(self.now, &theirs, &mut self.rng),
-                70..76 => self.venues[at].end(self.now, &theirs, VenueOrderState::Cancelled, 20),
-                76..80 => self.venues[at].end(self.now, &theirs, VenueOrderState::Expired, 21),
-                _ => None,
-            };
-            self.say(venue, None, says.into_iter().collect());
-            self.cross(venue, &open);
-        }
-        if !self.calm && chance(&mut self.rng, 2) {
-            self.enter_stranger(venue);
-        }
-        let after = self.rng.random_range(1..200) * NS_PER_MS;
-        self.schedule(after, Happening::Market { venue });
-    }
-
-    /// Two of our orders on both sides of one instrument meet.
-    fn cross(&mut self, venue: u8, open: &[VenueOrderId]) {
-        let at = usize::from(venue);
-        if !chance(&mut self.rng, 10) {
-            return;
-        }
-        let of = |theirs: &VenueOrderId| self.venues[at].orders[theirs].update;
-        let still = |theirs: &&VenueOrderId| self.venues[at].orders[*theirs].is_open();
-        let buy = open
-            .iter()
-            .filter(still)
-            .find(|one| of(one).side == Side::Buy)
-            .copied();
-        let Some(buy) = buy else { return };
-        let instrument = of(&buy).instrument;
-        let meets =
-            |one: &&VenueOrderId| of(one).side == Side::Sell && of(one).instrument == instrument;
-        let sell = open.iter().filter(still).find(meets).copied();
-        let Some(sell) = sell else { return };
-        let says = self.venues[at].cross_two(self.now, [&buy, &sell], &mut self.rng);
-        self.say(venue, None, says);
-    }
-
-    /// An order of somebody else, or one of ours that no journal knows.
-    fn enter_stranger(&mut self, venue: u8) {
-        let instrument = InstrumentId(if venue == 0 {
-            self.rng.random_range(0..2)
-        } else {
-            2
-        });
-        let tag = InstanceTag::new(if self.rng.random_bool(0.5) {
-            config::TAG
-        } else {
-            33
-        });
-        let epoch = BootEpoch::new(0).expect("small");
-        let sequence = self.rng.random_range(1..1_000_000);
-        let ours = tag.and_then(|tag| ClientOrderId::new(tag, epoch, sequence));
-        let ours = ours.filter(|_| self.rng.random_bool(0.8));
-        let quantity = Quantity::from_units(self.rng.random_range(1..9) * 10);
-        let price = Price::from_units(500);
-        let at = usize::from(venue);
-        let theirs = self.venues[at].enter(self.now, ours, instrument, Side::Buy, quantity, price);
-        let update = self.venues[at].orders[&theirs].update;
-        self.say(venue, None, vec![Says::Push(update)]);
-    }
-
-    fn crash(&mut self) {
-        if self.calm {
-            return;
-        }
-        self.crashes += 1;
-        self.boot += 1;
-        self.lose_commands(None);
-        self.rig.restart();
-        self.links = vec![None; 2];
-        if self.faults.reboots {
-            // The machine's own clock starts again.
-            self.monotonic_base = self.now - self.rng.random_range(1..3_000) * NS_PER_MS;
-        }
-        self.now += self.rng.random_range(0..300) * NS_PER_MS;
-        let late: Vec<_> = self
-            .queue
-            .range(..(self.now, 0))
-            .map(|(key, _)| *key)
-            .collect();
-        for key in late {
-            let happening = self.queue.remove(&key).expect("listed above");
-            self.queued += 1;
-            self.queue.insert((self.now, self.queued), happening);
-        }
-        self.begin_run();
     }
 
     fn begin_run(&mut self) {
@@ -816,38 +372,4 @@ impl World {
             self.schedule(after, Happening::LinkUp { venue });
         }
     }
-}
-
-/// The order that a decision changed.
-fn about(decision: &Decision) -> Option<ClientOrderId> {
-    match decision {
-        Decision::Order(change) => Some(change.client_order_id),
-        _ => None,
-    }
-}
-
-fn rename_trades(reports: &mut [VenueReport]) {
-    for report in reports {
-        if let VenueReport::Order(update) = report
-            && let Some(fill) = &mut update.fill
-        {
-            let renamed = format!("{}x", fill.trade_id);
-            fill.trade_id = TradeId::new(renamed.as_bytes()).expect("short and printable");
-        }
-    }
-}
-
-/// The end of a look-up, as a fact.
-pub(crate) fn lookup_ended(
-    asked_at_seq: u64,
-    id: ClientOrderId,
-    ask_no: u16,
-    complete: bool,
-) -> ReconFact {
-    ReconFact::LookupEnded(LookupEnded {
-        asked_at_seq,
-        client_order_id: id,
-        ask_no,
-        complete,
-    })
 }

@@ -1,9 +1,11 @@
 //! The query side: lists and look-ups that lag, fail, and arrive in any order but for their end.
 
 use crate::toy_world::venue::{ToyOrder, chance, is_open};
-use crate::toy_world::{Happening, Planted, World, lookup_ended};
+use crate::toy_world::{Happening, Planted, World};
 use model::execution_report::OrderUpdate;
-use model::recon_fact::{FactSource, FillSeen, OrderAbsent, OrderSeen, PositionSeen, SweepEnded};
+use model::recon_fact::{
+    FactSource, FillSeen, LookupEnded, OrderAbsent, OrderSeen, PositionSeen, SweepEnded,
+};
 use model::time::{NS_PER_MS, NS_PER_S};
 use model::{ClientOrderId, InstrumentId, PositionCells, ReconFact, UnixNs, VenueId};
 use rand::RngExt;
@@ -185,4 +187,14 @@ fn unmarked(mut update: OrderUpdate) -> OrderUpdate {
     update.fill = None;
     update.replace = None;
     update
+}
+
+/// The end of a look-up, as a fact.
+fn lookup_ended(asked_at_seq: u64, id: ClientOrderId, ask_no: u16, complete: bool) -> ReconFact {
+    ReconFact::LookupEnded(LookupEnded {
+        asked_at_seq,
+        client_order_id: id,
+        ask_no,
+        complete,
+    })
 }

@@ -1,9 +1,11 @@
-//! Strategies that place, cancel and replace at random, knowing only their events.
+//! Strategies that come and go, and place, cancel and replace at random, knowing only their events.
 
 use crate::rig::config::TAG;
 use crate::toy_world::venue::chance;
-use model::input::{Admission, RequestInput};
+use crate::toy_world::{Happening, World};
+use model::input::{Admission, Input, LossReason, RequestInput};
 use model::order_request::OrderReference;
+use model::time::NS_PER_MS;
 use model::{
     BootEpoch, ClientOrderId, InstanceTag, InstrumentId, MonotonicNs, NewOrder, OrderEvent,
     OrderType, Price, Quantity, RejectReason, Request, RequestId, Side, StrategyId, TimeInForce,
@@ -138,6 +140,43 @@ impl ToyStrategy {
             OrderReference::RequestId(request)
         } else {
             OrderReference::ClientOrderId(id)
+        }
+    }
+}
+
+impl World {
+    pub(super) fn act(&mut self, strategy: usize) {
+        if self.calm {
+            return;
+        }
+        let now = self.monotonic();
+        let input = self.strategies[strategy].act(now, &mut self.rng);
+        if self.rig.engine.state().strategies[strategy].attached {
+            self.feed(&Input::Request(input));
+        }
+        let after = self.rng.random_range(1..220) * NS_PER_MS;
+        self.schedule(after, Happening::Act { strategy });
+    }
+
+    pub(super) fn presence(&mut self, strategy: usize) {
+        let id = self.strategies[strategy].id;
+        if self.rig.engine.state().strategies[strategy].attached && !self.calm {
+            let generation = self.rig.engine.state().strategies[strategy].generation;
+            let reason = LossReason::HungUp;
+            self.feed(&Input::StrategyLost {
+                strategy: id,
+                generation,
+                reason,
+            });
+            let after = self.rng.random_range(1..2_000) * NS_PER_MS;
+            self.schedule(after, Happening::Presence { strategy });
+        } else {
+            self.generations += 1;
+            let generation = self.generations;
+            self.feed(&Input::StrategyAttached {
+                strategy: id,
+                generation,
+            });
         }
     }
 }
