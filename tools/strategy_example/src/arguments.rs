@@ -39,7 +39,7 @@ pub struct GridArguments {
     /// Quantity of each order [default: the instrument's smallest]
     #[arg(long)]
     pub quantity: Option<String>,
-    /// Stop after this many orders; 0 = no target
+    /// Stop after the venue has taken this many orders; 0 = no target
     #[arg(long, default_value_t = 0)]
     pub orders: u64,
     /// Stop after this many seconds
@@ -89,7 +89,7 @@ pub struct GridOptions {
     pub spacing: Spacing,
     /// Decimal text; `None` = each instrument's smallest.
     pub quantity: Option<String>,
-    /// Stop after this many orders.
+    /// Stop after the venue has taken this many orders.
     pub target_orders: Option<u64>,
     /// Stop after this long.
     pub max_time: Duration,

@@ -8,8 +8,8 @@
 use std::collections::HashMap;
 
 use model::{
-    ClientOrderId, Instrument, InstrumentId, OrderEvent, OrderEventKind, Price, Quantity,
-    RejectReason, RequestId, Side,
+    ClientOrderId, Instrument, InstrumentId, OrderEvent, OrderEventKind, OrderStatus, Price,
+    Quantity, RejectReason, RequestId, Side,
 };
 
 use crate::arguments::Spacing;
@@ -88,6 +88,7 @@ struct Quote {
 /// Counts for the summary.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) struct Counts {
+    /// Orders that the venue took.
     pub(crate) orders: u64,
     pub(crate) fills: u64,
     pub(crate) refused: u64,
@@ -255,7 +256,6 @@ impl Grid {
         let Some(order) = event.client_order_id else {
             return;
         };
-        self.counts.orders += u64::from(event.kind == OrderEventKind::OrderCreated);
         let is_fill = matches!(
             event.kind,
             OrderEventKind::OrderPartiallyFilled
@@ -273,7 +273,9 @@ impl Grid {
             return; // an order of an earlier life, ended by the cancel-all at the start
         };
         let slot = &mut self.quotes[id.quote].slots[id.slot];
-        if event.status.is_some_and(|status| status.is_terminal()) {
+        let was_placing = matches!(slot.state, SlotState::Placing);
+        if let Some(end) = event.status.filter(|status| status.is_terminal()) {
+            self.counts.orders += u64::from(was_placing && reached_venue(end));
             slot.state = SlotState::Empty;
             slot.since_ns = now_ns;
             self.by_order.remove(&order);
@@ -290,6 +292,7 @@ impl Grid {
             event.kind,
             OrderEventKind::OrderAcknowledged | OrderEventKind::OrderPartiallyFilled
         );
+        self.counts.orders += u64::from(was_placing && acknowledged);
         let opens = match slot.state {
             SlotState::Placing => acknowledged,
             SlotState::Asked(..) => answered,
@@ -337,6 +340,14 @@ impl Grid {
         slot.since_ns = now_ns;
         Some(id)
     }
+}
+
+/// Whether an order with this end was ever at its venue.
+fn reached_venue(end: OrderStatus) -> bool {
+    matches!(
+        end,
+        OrderStatus::Filled | OrderStatus::Cancelled | OrderStatus::Expired
+    )
 }
 
 impl Quote {

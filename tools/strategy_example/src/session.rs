@@ -30,7 +30,7 @@ const CANCEL_AGAIN: Duration = Duration::from_secs(2);
 /// What came of a run.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Summary {
-    /// Orders that the engine took.
+    /// Orders that the venue took.
     pub orders: u64,
     /// Executions.
     pub fills: u64,

@@ -66,6 +66,12 @@ impl Verdict {
         for detail in details {
             println!("difference: {detail}");
         }
+        if self.orders < self.wanted_orders || self.kills != self.wanted_kills {
+            println!(
+                "difference: {} orders reached the venue and {} were wanted, {} kills and {}",
+                self.orders, self.wanted_orders, self.kills, self.wanted_kills
+            );
+        }
         if self.left_open > 0 {
             println!(
                 "difference: {} orders are still open or unknown",

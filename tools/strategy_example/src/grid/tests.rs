@@ -155,6 +155,27 @@ fn an_order_that_has_rested_is_renewed_and_its_slot_is_free_after_its_end_only()
 }
 
 #[test]
+fn an_order_counts_once_and_only_when_the_venue_took_it() {
+    let (mut grid, mut now_ns) = (grid(3), 0);
+    fill_up(&mut grid, &mut now_ns);
+    let ends = [
+        (1, OrderEventKind::OrderRejected, OrderStatus::Rejected, 0),
+        (2, OrderEventKind::OrderFailed, OrderStatus::Failed, 0),
+        (3, OrderEventKind::OrderFilled, OrderStatus::Filled, 1),
+        (4, OrderEventKind::OrderCancelled, OrderStatus::Cancelled, 2),
+    ];
+    for (request, kind, status, counted) in ends {
+        grid.on_event(&event(kind, request, 100 + request, status), now_ns);
+        assert_eq!(grid.counts.orders, counted, "{kind}");
+    }
+    acknowledge(&mut grid, 5, now_ns);
+    assert_eq!(grid.counts.orders, 3);
+    let (kind, status) = (OrderEventKind::OrderCancelled, OrderStatus::Cancelled);
+    grid.on_event(&event(kind, 5, 105, status), now_ns);
+    assert_eq!(grid.counts.orders, 3, "it was counted when it rested");
+}
+
+#[test]
 fn a_fill_moves_the_centre_and_orders_follow_by_replace_or_renewal() {
     let (mut grid, mut now_ns) = (grid(3), 0);
     fill_up(&mut grid, &mut now_ns);
