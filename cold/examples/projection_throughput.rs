@@ -6,7 +6,7 @@
 #![allow(clippy::unwrap_used, reason = "a measurement ends where it fails")]
 
 #[allow(dead_code, reason = "the tests use more of it")]
-#[path = "../tests/projection/trading_day.rs"]
+#[path = "../tests/projection/trading_day/mod.rs"]
 mod trading_day;
 
 use std::path::PathBuf;
