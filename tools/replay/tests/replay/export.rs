@@ -6,7 +6,8 @@ use millrun_replay::{ExportFormat, Exported, ReplayError, export};
 use serde_json::Value;
 
 use crate::recorded::Recording;
-use crate::story::{Stage, arguments, order_id};
+use crate::replaying::arguments;
+use crate::story::{Stage, order_id};
 
 fn traded() -> Stage {
     let mut recording = Recording::open();

@@ -5,7 +5,8 @@ use std::io::{self, Write};
 use std::os::unix::fs::FileExt;
 use std::path::Path;
 
-use crate::story::{NoWait, Stage, arguments, replay};
+use crate::replaying::{NoWait, arguments, replay};
+use crate::story::Stage;
 use journal::layout::segment_path;
 use journal::{Place, Reader};
 use millrun_replay::{ReplayError, Streams, run};

@@ -1,6 +1,7 @@
 //! Each option that selects, alone and together.
 
-use crate::story::{Stage, order_id, replay};
+use crate::replaying::replay;
+use crate::story::{Stage, order_id};
 use millrun_replay::Totals;
 use model::Input;
 use model::input::NotSentReason;

@@ -1,6 +1,7 @@
 //! What an entry looks like as text and as JSON.
 
-use crate::story::{HOSTILE_FRAME, Stage, frame, order_id, replay};
+use crate::replaying::replay;
+use crate::story::{HOSTILE_FRAME, Stage, frame, order_id};
 use model::execution_report::QuarantineReason;
 use model::{Input, UnixNs, UtcAnchor, VenueReport};
 use serde_json::Value;

@@ -6,7 +6,8 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::thread;
 use std::time::Duration;
 
-use crate::story::{Stage, arguments};
+use crate::replaying::arguments;
+use crate::story::Stage;
 use millrun_replay::{Pace, Streams, run};
 use model::Input;
 use rustix::process::{Pid, Signal, kill_process};
@@ -94,7 +95,7 @@ fn following_ends_at_to_and_at_the_limit_without_waiting_for_more() {
             out: &mut out,
             notes: &mut notes,
         };
-        let totals = run(&args, streams, &mut crate::story::NoWait).unwrap();
+        let totals = run(&args, streams, &mut crate::replaying::NoWait).unwrap();
         assert!(totals.shown == 13 || totals.shown == 3);
     }
 }

@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, reason = "tests fail by panicking")]
 
 mod recorded; // a journal that the engine itself wrote, and what somebody may change in it
+mod replaying; // one run of the command
 mod story; // a small day of trading, and how to write it
 
 mod explain; // one order from its request to its end

@@ -3,20 +3,23 @@
 //! Two strategies (`grid`, `hedge`), two instruments with different scales. The entries' sequences
 //! are fixed, so the tests name them.
 
+mod configuration; // what the engine runs with
+mod records; // what its entries hold
+
 use std::path::{Path, PathBuf};
 
 use journal::{AppendError, Journal, JournalOptions, Mode, Writer};
-use millrun_replay::{Pace, ReplayArgs, ReplayError, Streams, Totals, run};
 use model::decision::{RequestRefused, VenueState};
-use model::engine_config::*;
 use model::execution_report::*;
 use model::input::*;
-use model::instrument::*;
 use model::journal_record::put_entry;
 use model::order_request::OrderReference;
-use model::price::Notional;
 use model::sent_record::{FrameStamp, SentRecord, SentStamp};
 use model::*;
+
+pub(crate) use self::configuration::config;
+pub(crate) use self::records::{ask, frame, new_order, order_id};
+use self::records::{change, started, update};
 
 pub(crate) const EPOCH: u32 = 497_520;
 /// 2026-01-01T00:00:00Z at the monotonic moment 1,000 ns.
@@ -301,240 +304,4 @@ pub(crate) fn options(directory: &Path) -> JournalOptions {
     options.segment_bytes = 64 * 1024;
     options.allow_tmpfs = true;
     options
-}
-
-pub(crate) fn order_id() -> ClientOrderId {
-    let (tag, epoch) = (InstanceTag::new(7).unwrap(), BootEpoch::new(EPOCH).unwrap());
-    ClientOrderId::new(tag, epoch, 1).unwrap()
-}
-
-pub(crate) fn frame<'a>(raw: &'a [u8], reports: &'a [VenueReport]) -> Input<'a> {
-    Input::VenueFrame {
-        venue: VenueId(0),
-        link: LinkId(3),
-        raw,
-        reports,
-    }
-}
-
-pub(crate) fn ask(strategy: u16, request_id: u64, request: Request) -> Input<'static> {
-    Input::Request(RequestInput {
-        strategy: StrategyId(strategy),
-        request_id: RequestId(request_id),
-        written_at: MonotonicNs(4_000),
-        admission: Admission::Granted,
-        request,
-    })
-}
-
-pub(crate) fn new_order() -> NewOrder {
-    NewOrder {
-        instrument: InstrumentId(0),
-        side: Side::Buy,
-        order_type: OrderType::Limit,
-        time_in_force: TimeInForce::GoodTillCancel,
-        post_only: true,
-        reduce_only: false,
-        order_quantity: Quantity::from_units(10_000),
-        limit_price: Price::from_units(6_500_010),
-        valid_for_ns: 0,
-    }
-}
-
-fn started(intent_seq: u64, command: CommandKind) -> ChangeBody {
-    ChangeBody::CommandStarted(OrderIntent {
-        intent_seq,
-        command,
-        command_seq: u16::try_from(intent_seq).unwrap(),
-        send_no: 1,
-        client_order_id: order_id(),
-        venue_order_id: Text::EMPTY,
-        instrument: InstrumentId(0),
-        side: Side::Buy,
-        order_type: OrderType::Limit,
-        time_in_force: TimeInForce::GoodTillCancel,
-        post_only: true,
-        reduce_only: false,
-        order_quantity: Quantity::from_units(10_000),
-        limit_price: Price::from_units(6_500_010),
-        valid_until: UnixNs(1_767_225_601_000_000_000),
-    })
-}
-
-fn change(
-    event_seq: u64,
-    request_id: u64,
-    status: OrderStatus,
-    cum_units: i64,
-    body: ChangeBody,
-) -> Decision {
-    Decision::Order(OrderChange {
-        strategy: StrategyId(0),
-        event_seq,
-        client_order_id: order_id(),
-        request_id: RequestId(request_id),
-        instrument: InstrumentId(0),
-        side: Side::Buy,
-        status,
-        unknown: false,
-        order_quantity: Quantity::from_units(10_000),
-        limit_price: Price::from_units(6_500_010),
-        cum_quantity: Quantity::from_units(cum_units),
-        body,
-    })
-}
-
-fn update(state: VenueOrderState, fill: Option<Fill>) -> OrderUpdate {
-    OrderUpdate {
-        client_order_id: Some(order_id()),
-        venue_order_id: Text::new(b"2510789768709120").unwrap(),
-        instrument: InstrumentId(0),
-        side: Side::Buy,
-        state,
-        order_quantity: Quantity::from_units(10_000),
-        limit_price: Price::from_units(6_500_010),
-        cum_quantity: Quantity::from_units(2_500),
-        fill,
-        replace: None,
-        end_code: 0,
-        venue_time: UnixNs(1_767_225_600_010_000_000),
-    }
-}
-
-fn instrument(id: u32, symbol: &[u8], price_scale: u8, quantity_scale: u8) -> InstrumentPolicy {
-    InstrumentPolicy {
-        instrument: Instrument {
-            id: InstrumentId(id),
-            venue: VenueId(0),
-            account: AccountId(0),
-            symbol: Text::new(symbol).unwrap(),
-            venue_code: 10_458,
-            kind: InstrumentKind::Spot,
-            state: InstrumentState::Live,
-            price_scale,
-            quantity_scale,
-            tick: Price::from_units(10),
-            lot: Quantity::from_units(1),
-            quantity_min: Quantity::from_units(1),
-            quantity_max: Quantity::from_units(1_000_000),
-            multiplier_units: 1,
-            multiplier_scale: 0,
-        },
-        trade_mode: Text::new(b"cash").unwrap(),
-        order_quantity_max: Quantity::from_units(50_000),
-        order_notional_max: Notional(1_000_000_000_000),
-        open_orders_max: 20,
-        position_long_max: Quantity::from_units(100_000),
-        position_short_max: Quantity::ZERO,
-        halt_on_recon_break: false,
-    }
-}
-
-fn strategy(id: u16, name: &[u8]) -> StrategyPolicy {
-    StrategyPolicy {
-        id: StrategyId(id),
-        name: Text::new(name).unwrap(),
-        open_orders_max: 20,
-        orders_per_s_max: 50,
-        on_loss: OnLoss::CancelAll,
-    }
-}
-
-pub(crate) fn config() -> EngineConfig {
-    EngineConfig {
-        version: 1,
-        instance_tag: InstanceTag::new(7).unwrap(),
-        order_capacity: 1_024,
-        execution_capacity: 4_096,
-        answer_window: 256,
-        terminal_keep_ns: 600_000_000_000,
-        request_age_max_ns: 1_000_000_000,
-        venues: vec![VenuePolicy {
-            id: VenueId(0),
-            name: Text::new(b"okx").unwrap(),
-            dialect: Text::new(b"okx").unwrap(),
-            mode: TradingMode::Paper,
-            command_window_ns: 1_000_000_000,
-            settle_ns: 2_000_000_000,
-            command_timeout_ns: 5_000_000_000,
-            sweep_interval_ns: 30_000_000_000,
-            ask_interval_ns: 1_000_000_000,
-            ask_attempts: 10,
-            rates: vec![RateRule {
-                scope: RateScope::Instrument,
-                counts_new: true,
-                counts_cancel: false,
-                counts_replace: false,
-                messages: 60,
-                window_ns: 2_000_000_000,
-            }],
-        }],
-        instruments: vec![
-            instrument(0, b"BTC-USDT", 2, 4),
-            instrument(1, b"ETH-USDT", 1, 0),
-        ],
-        strategies: vec![strategy(0, b"grid"), strategy(1, b"hedge")],
-    }
-}
-
-/// Ends a replay that does not follow where the journal ends.
-pub(crate) struct NoWait;
-
-impl Pace for NoWait {
-    fn is_over(&mut self) -> bool {
-        false
-    }
-
-    fn wait(&mut self) {
-        panic!("a replay that does not follow must not wait");
-    }
-}
-
-/// What a replay gave.
-pub(crate) struct Replayed {
-    pub(crate) result: Result<Totals, ReplayError>,
-    pub(crate) out: String,
-    pub(crate) notes: String,
-}
-
-impl Replayed {
-    /// The sequences that were shown, in text or JSON.
-    pub(crate) fn sequences(&self) -> Vec<u64> {
-        let first_word = |line: &str| match line.strip_prefix("{\"sequence\":") {
-            Some(rest) => rest
-                .split(',')
-                .next()
-                .and_then(|number| number.parse().ok()),
-            None => line
-                .split_whitespace()
-                .next()
-                .and_then(|number| number.parse().ok()),
-        };
-        self.out.lines().filter_map(first_word).collect()
-    }
-}
-
-/// The options as the command line reads them.
-pub(crate) fn arguments(directory: &Path, options: &[&str]) -> Result<ReplayArgs, clap::Error> {
-    use clap::{Args, FromArgMatches};
-    let command = ReplayArgs::augment_args(clap::Command::new("replay"));
-    let given = ["replay", "--dir", directory.to_str().unwrap()];
-    let matches = command.try_get_matches_from(given.iter().chain(options))?;
-    ReplayArgs::from_arg_matches(&matches)
-}
-
-/// A replay with these options.
-pub(crate) fn replay(directory: &Path, options: &[&str]) -> Replayed {
-    let args = arguments(directory, options).unwrap();
-    let (mut out, mut notes) = (Vec::new(), Vec::new());
-    let streams = Streams {
-        out: &mut out,
-        notes: &mut notes,
-    };
-    let result = run(&args, streams, &mut NoWait);
-    Replayed {
-        result,
-        out: String::from_utf8(out).unwrap(),
-        notes: String::from_utf8(notes).unwrap(),
-    }
 }

@@ -14,7 +14,8 @@ use model::*;
 use serde_json::Value;
 
 use crate::recorded::{RawEntry, Recording, push, rewritten};
-use crate::story::{Stage, arguments, new_order};
+use crate::replaying::arguments;
+use crate::story::{Stage, new_order};
 
 /// Entries of [`Recording::open`] and the story behind it.
 const PLACED: u64 = 6;
